@@ -1,0 +1,1 @@
+"""The window: typed requests an operator may make, and the HTTP server and client that carry them on a Unix socket."""

@@ -1,0 +1,1 @@
+"""How mail leaves: routes, DNS, connections, SMTP transactions, transcripts and the classification of what was answered."""

@@ -1,0 +1,1 @@
+"""How mail comes in: listeners, SMTP sessions, address and parameter parsing, policy, trace header, authentication."""

@@ -1,0 +1,1 @@
+"""How mail waits: the one SQLite file, its writer, its queries, the schedule, the filter words and the runner."""

@@ -1,0 +1,92 @@
+"""Taking a message in: its rows, the chunks of its content, its recipients in their lanes.
+
+Owned here: the step from nothing to queued. A message whose content does not fit one chunk stands as `receiving` while it
+arrives; only start-up deletes such rows. Functions run in the writer's thread, inside its transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from mailtui.model import CONTENT_BITS, Incoming, recipient_row
+from mailtui.queue.lanes import DueLane, Lanes, make_due
+
+_MESSAGE = (
+    "INSERT INTO message (id, phase, received_at, sender, ret, envid, eight_bit, smtputf8, size, header_from, subject, message_id,"
+    " listener, kind, user, client, helo, protocol, tls, prefix, unfinished, about)"
+    " VALUES (?, 'stored', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (id) DO UPDATE SET phase = 'stored', received_at = excluded.received_at, sender = excluded.sender, ret = excluded.ret,"
+    " envid = excluded.envid, eight_bit = excluded.eight_bit, smtputf8 = excluded.smtputf8, size = excluded.size,"
+    " header_from = excluded.header_from, subject = excluded.subject, message_id = excluded.message_id, listener = excluded.listener,"
+    " kind = excluded.kind, user = excluded.user, client = excluded.client, helo = excluded.helo, protocol = excluded.protocol,"
+    " tls = excluded.tls, prefix = excluded.prefix, unfinished = excluded.unfinished, about = excluded.about"
+)
+_RECIPIENT = (
+    "INSERT INTO recipient (id, address, lane, state, next_attempt, expires_at, notify, orcpt, changed_at)"
+    " VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?)"
+)
+
+
+def store_chunk(db: sqlite3.Connection, message: int, sequence: int, chunk: bytes, now: float) -> None:
+    """One chunk of a message that is still arriving; its row stands as `receiving` before the first chunk does."""
+    if sequence == 0:
+        db.execute("INSERT INTO message (id, phase, received_at) VALUES (?, 'receiving', ?)", (message, now))
+    db.execute("INSERT INTO content (id, chunk) VALUES (?, ?)", (message << CONTENT_BITS | sequence, chunk))
+
+
+def store_message(
+    db: sqlite3.Connection,
+    lanes: Lanes,
+    incoming: Incoming,
+    sequence: int,
+    rest: bytes,
+    routes: Sequence[str],
+    expires_at: float,
+    due_at: float,
+    about: int | None = None,
+) -> tuple[DueLane, ...]:
+    """The whole message and its recipients, due at `due_at`; the lanes they stand in. `routes` runs parallel to the recipients.
+
+    Texts are stored as validated str; raw header bytes of strangers never become parameters that could raise.
+    """
+    envelope, origin, facts = incoming.envelope, incoming.origin, incoming.facts
+    db.execute(
+        _MESSAGE,
+        (
+            incoming.number, incoming.received, str(envelope.sender), envelope.ret, envelope.envid, envelope.eight_bit,
+            envelope.smtputf8, incoming.size, facts.from_, facts.subject, facts.message_id, origin.listener, origin.kind, origin.user,
+            origin.client, origin.helo, origin.protocol, origin.tls, incoming.prefix, len(envelope.recipients), about,
+        ),
+    )  # fmt: skip
+    if rest:
+        db.execute("INSERT INTO content (id, chunk) VALUES (?, ?)", (incoming.number << CONTENT_BITS | sequence, rest))
+    used: dict[int, DueLane] = {}
+    for n, (recipient, route) in enumerate(zip(envelope.recipients, routes, strict=True), 1):
+        lane = lanes.id(db, recipient.address.domain, route)
+        db.execute(
+            _RECIPIENT,
+            (
+                recipient_row(incoming.number, n), str(recipient.address), lane, due_at, expires_at, recipient.notify,
+                recipient.orcpt, incoming.received,
+            ),
+        )  # fmt: skip
+        if lane not in used:
+            used[lane] = DueLane(lane, recipient.address.domain, route, "")
+            make_due(db, lane, due_at)
+    return tuple(used.values())
+
+
+def forget_message(db: sqlite3.Connection, message: int) -> None:
+    """A message that will not be accepted: only while it is still `receiving`."""
+    gone = db.execute("DELETE FROM message WHERE id = ? AND phase = 'receiving'", (message,)).rowcount
+    if gone:
+        db.execute("DELETE FROM content WHERE id BETWEEN ? AND ?", (message << CONTENT_BITS, (message + 1 << CONTENT_BITS) - 1))
+
+
+def forget_receiving(db: sqlite3.Connection) -> int:
+    """At start: what was arriving when the last process ended. No client has a 250 for these. How many there were."""
+    rows = db.execute("SELECT id FROM message WHERE phase = 'receiving'").fetchall()
+    for (message,) in rows:
+        forget_message(db, message)
+    return len(rows)

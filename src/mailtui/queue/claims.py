@@ -1,0 +1,161 @@
+"""Claims: taking due recipients out of the queue for an attempt, and taking them back when the process that owned them died.
+
+Owned here: the step from queued or deferred to sending, registered before anything is dialled (a crash can then not hammer the
+peer), and start-up recovery with quarantine. Functions run in the writer's thread, inside its transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Final
+
+from mailtui.model import CONTENT_BITS, RECIPIENT_BITS, Claim, ClaimedRecipient, format_recipient_id, parse_address
+
+#: Consecutive interruptions after which a message is put aside (the last of them alone).
+QUARANTINE: Final = 3
+#: A probe of a broken site is no larger than this, in octets.
+PROBE_SIZE: Final = 50_000
+
+_DUE = (
+    "SELECT id >> 20 FROM recipient INDEXED BY recipient_due"
+    " WHERE lane = ? AND state IN ('queued', 'deferred') AND next_attempt <= ? ORDER BY next_attempt LIMIT 1"
+)
+_PROBE = (
+    "SELECT r.id >> 20 FROM recipient r INDEXED BY recipient_due JOIN message m ON m.id = r.id >> 20"
+    " WHERE r.lane = ?1 AND r.state IN ('queued', 'deferred') AND r.next_attempt <= ?2"
+    " AND r.id >> 20 <> ?3 AND m.size <= ?4 ORDER BY r.next_attempt LIMIT 1"
+)
+_RECIPIENTS = (
+    "SELECT id, address, notify, orcpt, attempts + 1, expires_at, notices FROM recipient"
+    " WHERE id BETWEEN ? AND ? AND lane = ? AND state IN ('queued', 'deferred') AND next_attempt <= ? LIMIT ?"
+)
+_MESSAGE = (
+    "SELECT sender, size, received_at, prefix, signature, ret, envid, eight_bit, smtputf8, user, interruptions FROM message WHERE id = ?"
+)
+_SEND = "UPDATE recipient SET state = 'sending', attempts = ?, next_attempt = ?, owner = ?, changed_at = ? WHERE id = ?"
+
+
+def claim(
+    db: sqlite3.Connection,
+    lane: tuple[int, str, str],
+    now: float,
+    limit: int,
+    owner: str,
+    delay: Callable[[int], float],
+    probe_not: int | None = None,
+) -> Claim | None:
+    """Up to `limit` due recipients of the longest due message of a lane (row, destination, route), now in state sending.
+
+    `delay(attempts)` is how long they wait should this process die with them. With `probe_not` the claim is a probe: a small
+    message, another one than that, if there is any.
+    """
+    number, destination, route = lane
+    row = None
+    if probe_not is not None:
+        row = db.execute(_PROBE, (number, now, probe_not, PROBE_SIZE)).fetchone()
+    if row is None:
+        row = db.execute(_DUE, (number, now)).fetchone()
+    if row is None:
+        return None
+    message: int = row[0]
+    first = message << RECIPIENT_BITS
+    rows = db.execute(_RECIPIENTS, (first, first | (1 << RECIPIENT_BITS) - 1, number, now, limit)).fetchall()
+    db.executemany(_SEND, [(row[4], now + delay(row[4]), owner, now, row[0]) for row in rows])
+    sender, size, received_at, prefix, signature, ret, envid, eight_bit, smtputf8, user, interruptions = db.execute(
+        _MESSAGE, (message,)
+    ).fetchone()
+    return Claim(
+        message=message,
+        lane=number,
+        destination=destination,
+        route=route,
+        sender=parse_address(sender),
+        recipients=tuple(ClaimedRecipient(row[0], parse_address(row[1]), *row[2:]) for row in rows),
+        size=size,
+        received_at=received_at,
+        prefix=prefix,
+        signature=signature,
+        content=_small_content(db, message),
+        ret=ret,
+        envid=envid,
+        eight_bit=bool(eight_bit),
+        smtputf8=bool(smtputf8),
+        user=user,
+        interruptions=interruptions,
+    )
+
+
+def _small_content(db: sqlite3.Connection, message: int) -> bytes | None:
+    """The content when it is one chunk; None when there are more."""
+    first = message << CONTENT_BITS
+    if db.execute("SELECT 1 FROM content WHERE id = ?", (first + 1,)).fetchone() is not None:
+        return None
+    row = db.execute("SELECT chunk FROM content WHERE id = ?", (first,)).fetchone()
+    return b"" if row is None else row[0]
+
+
+def unclaim(db: sqlite3.Connection, rows: tuple[int, ...], now: float) -> None:
+    """Give recipients back that were not tried after all: no attempt, due at once."""
+    for row in rows:
+        db.execute(
+            "UPDATE recipient SET state = iif(attempts > 1, 'deferred', 'queued'), attempts = attempts - 1, next_attempt = ?,"
+            " changed_at = ? WHERE id = ? AND state = 'sending'",
+            (now, now, row),
+        )
+
+
+def hold(db: sqlite3.Connection, claim: Claim, reason: str, now: float) -> None:
+    """Put a claim aside without an attempt: it must not leave as it is (its signature cannot be made)."""
+    for recipient in claim.recipients:
+        db.execute(
+            "UPDATE recipient SET state = 'held', attempts = attempts - 1, text = ?, former_state = 'queued', former_next = ?, changed_at = ?"
+            " WHERE id = ? AND state = 'sending'",
+            (reason, now, now, recipient.id),
+        )
+    db.execute("INSERT INTO event (at, message, kind, text) VALUES (?, ?, 'held', ?)", (now, claim.message, reason))
+
+
+def recover(db: sqlite3.Connection, now: float) -> tuple[list[str], list[str]]:
+    """After a start: what the last process was sending. Returns the ids taken back and those quarantined.
+
+    Each keeps the next attempt that was registered with its claim. The attempt is recorded as `interrupted`: its outcome is
+    unknown, it may have been delivered (window W2 or W3).
+    """
+    rows = db.execute("SELECT id, attempts, lane, changed_at FROM recipient INDEXED BY recipient_sending WHERE state = 'sending'").fetchall()
+    messages = {row[0] >> RECIPIENT_BITS for row in rows}
+    db.executemany("UPDATE message SET interruptions = interruptions + 1 WHERE id = ?", [(message,) for message in messages])
+    taken: list[str] = []
+    quarantined: list[str] = []
+    for recipient, attempts, lane, since in rows:
+        count: int = db.execute("SELECT interruptions FROM message WHERE id = ?", (recipient >> RECIPIENT_BITS,)).fetchone()[0]
+        db.execute(
+            "INSERT OR IGNORE INTO attempt (recipient, n, started, ended, stage, disposition, class, text)"
+            " VALUES (?, ?, ?, ?, 'final-dot', 'deferred', 'interrupted', 'the relay stopped during this attempt; its outcome is unknown')",
+            (recipient, attempts, since, now),
+        )
+        if count >= QUARANTINE:
+            _quarantine(db, recipient, now, count)
+            quarantined.append(format_recipient_id(recipient))
+        else:
+            db.execute(
+                "UPDATE recipient SET state = 'queued', class = 'interrupted', text = 'interrupted', code = 0, enhanced = '', changed_at = ?"
+                " WHERE id = ?",
+                (now, recipient),
+            )
+            db.execute("UPDATE lane SET due_at = min(ifnull(due_at, 1e18), (SELECT next_attempt FROM recipient WHERE id = ?)) WHERE id = ?", (recipient, lane))
+            taken.append(format_recipient_id(recipient))
+    return taken, quarantined
+
+
+def _quarantine(db: sqlite3.Connection, recipient: int, now: float, count: int) -> None:
+    text = f"quarantined: the relay stopped {count} times while sending this message, the last time with nothing else in flight"
+    db.execute(
+        "UPDATE recipient SET state = 'held', class = 'interrupted', text = ?, former_state = 'queued', former_next = next_attempt,"
+        " changed_at = ? WHERE id = ?",
+        (text, now, recipient),
+    )
+    db.execute(
+        "INSERT INTO event (at, message, recipient, kind, text) VALUES (?, ?, ?, 'quarantined', ?)",
+        (now, recipient >> RECIPIENT_BITS, recipient & (1 << RECIPIENT_BITS) - 1, text),
+    )

@@ -1,0 +1,49 @@
+"""Filing what waits by the routes of a changed configuration.
+
+Owned here: the pass over the waiting recipients after a start or reload with other `[[route]]` rules. It runs in small
+transactions beside the mail that flows. Functions run in the writer's thread.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Final
+
+from mailtui.model import RECIPIENT_BITS, Address, parse_address
+from mailtui.queue.lanes import Lanes, make_due
+
+BATCH: Final = 1000
+_SETTING: Final = "routes"
+
+
+def changed(db: sqlite3.Connection, rules: str) -> bool:
+    """Whether the rules differ from those the queue was filed by; `rules` is any text that stands for them."""
+    row = db.execute("SELECT value FROM setting WHERE name = ?", (_SETTING,)).fetchone()
+    return row is None or row[0] != rules
+
+
+def remember(db: sqlite3.Connection, rules: str) -> None:
+    """Everything is filed by these rules now."""
+    db.execute("INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (_SETTING, rules))
+
+
+def refile(
+    db: sqlite3.Connection, lanes: Lanes, route_of: Callable[[Address, str, int], str], after: int
+) -> tuple[int | None, int]:
+    """File up to BATCH waiting recipients behind row `after`; (last row looked at or None at the end, how many moved)."""
+    rows = db.execute(
+        "SELECT r.id, m.sender, l.destination, r.attempts, l.route, r.next_attempt FROM recipient r INDEXED BY recipient_waiting"
+        f" JOIN message m ON m.id = r.id >> {RECIPIENT_BITS} JOIN lane l ON l.id = r.lane"
+        " WHERE r.state IN ('queued', 'sending', 'deferred', 'held') AND r.id > ? ORDER BY r.id LIMIT ?",
+        (after, BATCH),
+    ).fetchall()
+    moved = 0
+    for row, sender, destination, attempts, route, next_attempt in rows:
+        wanted = route_of(parse_address(sender), destination, attempts)
+        if wanted != route:
+            lane = lanes.id(db, destination, wanted)
+            db.execute("UPDATE recipient SET lane = ? WHERE id = ?", (lane, row))
+            make_due(db, lane, next_attempt)
+            moved += 1
+    return (rows[-1][0] if len(rows) == BATCH else None), moved

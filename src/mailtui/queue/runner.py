@@ -1,0 +1,537 @@
+"""The runner: finds what is due, claims it fairly, hands it to the courier and has the outcome written.
+
+Owned here: the slots. A slot is one task that works on one site: claim, deliver, record, and again, taking turns between the
+site's lanes. Memory holds the lanes at work, never the queue. When to try again is `schedule`, how many at once `sites`, how to
+deliver the courier's business. The loop: wake -> plan -> claim -> deliver -> record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Generic, Protocol, TypeVar, cast
+
+from mailtui.config import Config
+from mailtui.errors import Unavailable
+from mailtui.events import AnyEvent, Attempted, Notice, SiteChanged
+from mailtui.model import (
+    Attempt,
+    Claim,
+    ClaimedRecipient,
+    Delivery,
+    Disposition,
+    Obstacle,
+    Stage,
+    State,
+    Verdict,
+    encode_id,
+)
+from mailtui.queue import lanes
+from mailtui.queue.lanes import DueLane
+from mailtui.queue.outcomes import Outcome
+from mailtui.queue.schedule import Backoff, Move, decide, expiry_reply, site_failed
+from mailtui.queue.sites import LaneState, Outage, Site
+from mailtui.queue.store import Store
+
+#: Lanes at work at once; what is due beyond that stays in the database until its turn.
+MAX_LANES: Final = 5000
+#: Look-ups under way at once.
+MAX_PLANNING: Final = 200
+#: A plan is used this long before DNS is asked again (its cache answers), in seconds.
+PLAN_STANDS: Final = 30.0
+#: Sites remembered while idle.
+MAX_SITES: Final = 5000
+TICK: Final = 1.0
+_EARLY: Final = (Stage.DNS, Stage.CONNECT, Stage.GREETING)
+
+
+class Plan(Protocol):
+    """Where a lane leads; only the courier looks deeper."""
+
+    @property
+    def site(self) -> str: ...
+
+
+P = TypeVar("P", bound=Plan)
+
+
+class Courier(Protocol[P]):
+    """Who carries claims (delivery.courier)."""
+
+    async def plan(self, destination: str, key: str) -> P | Obstacle: ...
+    async def deliver(self, claim: Claim, plan: P, signature: bytes) -> Delivery: ...
+
+
+class Signed(Protocol):
+    """What signing came to: the header lines, a word about them, and whether the message must not leave."""
+
+    @property
+    def header(self) -> bytes: ...
+    @property
+    def note(self) -> str: ...
+    @property
+    def hold(self) -> bool: ...
+
+
+class Runner(Generic[P]):
+    """Works the queue. Belongs to the relay's loop."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        courier: Courier[P],
+        sign: Callable[[Claim], Awaitable[Signed]],
+        fingerprint: Callable[[Attempt], str],
+        publish: Callable[[AnyEvent], None],
+    ) -> None:
+        """`sign` prepares a claim that has no signature yet; `fingerprint` names the failure group of an attempt."""
+        self._store = store
+        self._courier = courier
+        self._sign = sign
+        self._fingerprint = fingerprint
+        self._publish = publish
+        self._lanes: dict[int, LaneState] = {}
+        self._sites: dict[str, Site] = {}
+        self._planning = 0
+        self._to_plan: list[LaneState] = []
+        self._slots = 0
+        self._unproven = 0
+        self._delivering = 0
+        self._solo: asyncio.Event | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._poked = asyncio.Event()
+        self.outage = Outage()
+        self.paused = False
+        self._stopping = False
+        self.configure(config)
+
+    def __repr__(self) -> str:
+        return f"{self._slots} slots at work, {len(self._lanes)} lanes, {self._delivering} deliveries under way"
+
+    def configure(self, config: Config) -> None:
+        """Use these settings from now on."""
+        self._config = config
+        self._backoff = Backoff(config.retry.schedule, config.retry.jitter)
+        for site in self._sites.values():
+            site.configured = config.delivery.per_site
+
+    # ------------------------------------------------------------------ what is due
+
+    async def run(self) -> None:
+        """Look for due lanes until `drain`. Ends only by that or by cancellation."""
+        while not self._stopping:
+            self._poked.clear()
+            if not self.paused and len(self._lanes) < MAX_LANES:
+                try:
+                    due, _ = await self._store.due(time.time(), MAX_LANES)
+                    self.wake(due)
+                except Unavailable:
+                    pass  # said by whoever met it first; the next tick tries again
+            self._resume()
+            try:
+                async with asyncio.timeout(TICK):
+                    await self._poked.wait()
+            except TimeoutError:
+                pass
+
+    def poke(self) -> None:
+        """Look for due lanes now."""
+        self._poked.set()
+
+    def wake(self, due: Sequence[DueLane]) -> None:
+        """Something is due in these lanes."""
+        if self._stopping or self.paused:
+            return
+        for lane in due:
+            state = self._lanes.get(lane.id)
+            if state is None:
+                if len(self._lanes) >= MAX_LANES:
+                    return
+                state = self._lanes[lane.id] = LaneState(lane)
+                self._to_plan.append(state)
+                self._plan_some()
+                continue
+            state.generation += 1
+            if state.site is not None:
+                state.site.waiting.setdefault(lane.id, state)
+                self._fill(state.site, once=True)
+
+    def _resume(self) -> None:
+        """Sites that may go on: a slot came free elsewhere, a breaker's time is over, an outage ended."""
+        for site in list(self._sites.values()):
+            if site.waiting:
+                self._fill(site, once=True)
+            elif site.in_use == 0 and len(self._sites) > MAX_SITES:
+                del self._sites[site.name]
+
+    def forget_plans(self) -> None:
+        """Ask DNS and routes again before the next claim of every lane."""
+        for state in self._lanes.values():
+            state.planned_at = 0.0
+
+    def unblock(self, names: Sequence[str]) -> None:
+        """An operator wants these sites tried now: their breakers are lifted."""
+        for name in names:
+            if (site := self._sites.get(name)) is not None:
+                site.failures = 0
+                site.broken_until = 0.0
+
+    # ------------------------------------------------------------------ plans
+
+    def _plan_some(self) -> None:
+        while self._to_plan and self._planning < MAX_PLANNING:
+            state = self._to_plan.pop()
+            self._planning += 1
+            self._spawn(self._plan(state))
+
+    async def _plan(self, state: LaneState) -> None:
+        """Find the site of a lane and let it wait there, or deal with what stands in the way."""
+        try:
+            site = await self._place(state)
+        except Unavailable:
+            self._lanes.pop(state.lane.id, None)
+            return
+        finally:
+            self._planning -= 1
+            self._plan_some()
+        if site is not None:
+            site.waiting[state.lane.id] = state
+            self._fill(site, once=True)
+
+    async def _place(self, state: LaneState) -> Site | None:
+        """The site a lane belongs to now; None when there is none and that has been recorded."""
+        lane = state.lane
+        plan = await self._courier.plan(lane.destination, lane.route)
+        if isinstance(plan, Obstacle):
+            await self._obstructed(state, plan)
+            return None
+        site = self._sites.get(plan.site)
+        if site is None or lane.site != plan.site:
+            row = await self._store.enter_site(lane.id, plan.site)
+            site = self._sites.get(plan.site) or Site(row, self._config.delivery.per_site)
+            self._sites[plan.site] = site
+            state.lane = DueLane(lane.id, lane.destination, lane.route, plan.site)
+        state.plan, state.planned_at, state.site = plan, time.monotonic(), site
+        return site
+
+    async def _obstructed(self, state: LaneState, obstacle: Obstacle) -> None:
+        """No host to dial. A lasting fact ends every recipient of the lane; a passing one defers the first and parks the rest."""
+        lane, lasting = state.lane, obstacle.verdict.disposition is Disposition.BOUNCED
+        failed_here = not lasting and self.outage.failed(f"dns {lane.destination}", time.time())
+        if failed_here:
+            self._say_outage()
+        while not self._stopping:
+            generation = state.generation
+            now = time.time()
+            claim = await self._store.claim(lane, now, self._config.delivery.max_recipients, self._claim_delay)
+            if claim is None:
+                if state.generation == generation:
+                    break
+                continue
+            await self._write(claim, self._unreached(claim, obstacle, now), None, "")
+            if not lasting:
+                await self._park(lane, obstacle, claim)
+                break
+        self._lanes.pop(lane.id, None)
+
+    def _unreached(self, claim: Claim, obstacle: Obstacle, began: float) -> Delivery:
+        """The attempt of every recipient that met an obstacle; during an outage of ours it is none."""
+        if self.outage.active:
+            return Delivery((), untouched=tuple(recipient.id for recipient in claim.recipients))
+        ended = time.time()
+        return Delivery(
+            tuple(
+                Attempt(recipient.id, began, ended, Stage.DNS, obstacle.verdict, obstacle.reply) for recipient in claim.recipients
+            )
+        )
+
+    async def _park(self, lane: DueLane, obstacle: Obstacle, claim: Claim) -> None:
+        """Nothing of this destination before the next step; those past their lifetime have had their last attempt."""
+        now, backoff, reason = time.time(), self._backoff, str(obstacle.reply)[:300]
+        stands = self.outage.active
+        chance = random.random()
+
+        def job(db: sqlite3.Connection) -> float:
+            failures = db.execute("SELECT failures FROM lane WHERE id = ?", (lane.id,)).fetchone()[0]
+            until = now + (Outage.PROBE if stands else backoff.delay(failures + 1, chance))
+            lanes.park_lane(db, lane.id, until, reason)
+            return until
+
+        until = await self._store.run(job)
+        self._publish(SiteChanged(now, lane.destination, "broken", reason, until))
+        if not stands:
+            await self._store.expire([lane.id], now)
+
+    # ------------------------------------------------------------------ slots
+
+    def _fill(self, site: Site, once: bool = False) -> None:
+        """Start slots for a site: one if somebody already claims there, because that claim will see what is new."""
+        now = time.time()
+        while site.waiting and not self._stopping and not self.paused and site.may_start(now) and self._room(site):
+            if site.claiming and once:
+                return
+            if self.outage.active and not self.outage.may_probe(now):
+                return
+            site.in_use += 1
+            site.claiming += 1
+            self._slots += 1
+            self._unproven += not site.proven
+            self._spawn(self._slot(site, site.proven))
+            if once:
+                return
+
+    def _room(self, site: Site) -> bool:
+        """Half of all slots is kept for sites that are known to answer, so that dead ones cannot take them all."""
+        total = self._config.delivery.concurrency
+        return self._slots < total and (site.proven or self._unproven < max(1, total // 2))
+
+    async def _slot(self, site: Site, proven: bool) -> None:
+        """Work on a site until nothing is due there or it may not be worked on."""
+        pending: asyncio.Future[object] | None = None
+        try:
+            while True:
+                claim, state = await self._claim(site)
+                site.claiming -= 1
+                if pending is not None:
+                    await pending
+                    pending = None
+                if claim is None or state is None:
+                    return
+                self._fill(site, once=True)
+                pending = await self._carry(site, state, claim)
+                if self._stopping or self.paused or self.outage.active or site.failures or site.in_use > int(site.limit):
+                    return
+                site.claiming += 1
+        finally:
+            site.in_use -= 1
+            self._slots -= 1
+            self._unproven -= not proven
+            if pending is not None:
+                await pending
+            self._fill(site, once=True)
+
+    async def _claim(self, site: Site) -> tuple[Claim | None, LaneState | None]:
+        """The next due recipients of the lane whose turn it is."""
+        while (state := site.next_lane()) is not None and not self._stopping:
+            if time.monotonic() - state.planned_at > PLAN_STANDS:
+                try:
+                    moved = await self._place(state)
+                except Unavailable:
+                    return None, None
+                if moved is not site:
+                    site.waiting.pop(state.lane.id, None)
+                    if moved is not None:
+                        moved.waiting[state.lane.id] = state
+                        self._fill(moved, once=True)
+                    continue
+            generation = state.generation
+            probe = site.last_probe if site.probing else None
+            try:
+                claim = await self._store.claim(
+                    state.lane, time.time(), self._config.delivery.max_recipients, self._claim_delay, probe
+                )
+            except Unavailable:
+                return None, None
+            if claim is not None:
+                return claim, state
+            if state.generation == generation:
+                site.waiting.pop(state.lane.id, None)
+                self._lanes.pop(state.lane.id, None)
+        return None, None
+
+    def _claim_delay(self, attempts: int) -> float:
+        """How long a claimed recipient waits should this process die with it."""
+        return self._backoff.delay(attempts, 0.5)
+
+    async def _carry(self, site: Site, state: LaneState, claim: Claim) -> asyncio.Future[object]:
+        """Deliver a claim and submit its outcome; the future is the commit."""
+        await self._quiet(claim)
+        self._delivering += 1
+        try:
+            signature, note, held = claim.signature, "", False
+            if signature is None:
+                signed = await self._sign(claim)
+                signature, note, held = signed.header, signed.note, signed.hold
+            if held:
+                return asyncio.ensure_future(self._hold_unsigned(claim, note))
+            delivery = await self._courier.deliver(claim, cast(P, state.plan), signature)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._store.unclaim(tuple(recipient.id for recipient in claim.recipients), time.time()))
+            raise
+        finally:
+            self._delivering -= 1
+            self._loud(claim)
+        delivery = self._judge(site, claim, delivery)
+        return asyncio.ensure_future(self._write(claim, delivery, signature if claim.signature is None else None, note))
+
+    # ------------------------------------------------------------------ one alone
+
+    async def _quiet(self, claim: Claim) -> None:
+        """A message that was interrupted twice is tried with nothing else in flight; everybody else waits for that."""
+        while self._solo is not None:
+            await self._solo.wait()
+        if claim.solo:
+            self._solo = asyncio.Event()
+            while self._delivering:
+                await asyncio.sleep(0.02)
+
+    def _loud(self, claim: Claim) -> None:
+        if claim.solo and self._solo is not None:
+            self._solo.set()
+            self._solo = None
+
+    # ------------------------------------------------------------------ what came of it
+
+    def _judge(self, site: Site, claim: Claim, delivery: Delivery) -> Delivery:
+        """What an outcome means for the site. Recipients that only met our own crowding were not tried."""
+        now = time.time()
+        if delivery.proved:
+            if self.outage.succeeded():
+                self._publish(Notice(now, "info", "mail flows again: it was our network or resolver"))
+                self.poke()
+            if site.succeed(now):
+                self._mend(site, now)
+        failed = [attempt for attempt in delivery.attempts if site_failed(attempt.verdict)]
+        if delivery.proved or not failed:
+            return delivery
+        first = failed[0]
+        everybody = tuple(recipient.id for recipient in claim.recipients)
+        if first.verdict.class_ == "too-many-connections" and site.in_use > 1:
+            site.crowded(now)
+            return Delivery((), delivery.dialogue, delivery.preamble, untouched=everybody)
+        if first.stage in _EARLY and self.outage.failed(site.name, now):
+            self._say_outage()
+        if self.outage.active:
+            self._break(site, claim, first, now, Outage.PROBE)
+            return Delivery((), delivery.dialogue, delivery.preamble, untouched=everybody)
+        if site.fail(now):
+            self._break(site, claim, first, now, self._backoff.delay(site.failures, random.random()))
+        return delivery
+
+    def _break(self, site: Site, claim: Claim, attempt: Attempt, now: float, wait: float) -> None:
+        """Open the breaker: the site's lanes wait; those past their lifetime have had their last attempt by this probe."""
+        site.failures = max(site.failures, 1)
+        site.broken_until = now + wait
+        site.last_probe = claim.message
+        site.reason = str(attempt.reply)[:300]
+        for number in list(site.waiting):
+            self._lanes.pop(number, None)
+        site.waiting.clear()
+        failures, until, reason = site.failures, site.broken_until, site.reason
+        self._look(self._store.run(lambda db: lanes.break_site(db, site.name, failures, until, reason, now, claim.message)))
+        if not self.outage.active:
+            self._spawn(self._store.expire_site(site.name, now))
+        self._publish(SiteChanged(now, site.name, "broken", reason, until))
+
+    def _mend(self, site: Site, now: float) -> None:
+        self._look(self._store.run(lambda db: lanes.mend_site(db, site.name, now)))
+        self._publish(SiteChanged(now, site.name, "alive", ""))
+        self.poke()
+
+    def _say_outage(self) -> None:
+        text = "nothing can be reached: several sites fail and none answers, so it is our network or resolver; trying once a minute"
+        self._publish(Notice(time.time(), "error", text))
+
+    async def _write(self, claim: Claim, delivery: Delivery, signature: bytes | None, note: str) -> None:
+        """Record an outcome. While the disk is full it waits here, keeping its slot: nothing new is started meanwhile."""
+        by_id = {recipient.id: recipient for recipient in claim.recipients}
+        moves = tuple(self._move(by_id[attempt.recipient], claim, attempt) for attempt in delivery.attempts)
+        routes = tuple(
+            self._store.route_of(claim.sender, claim.destination, by_id[move.attempt.recipient].attempts)
+            if move.state is State.DEFERRED
+            else claim.route
+            for move in moves
+        )
+        groups = tuple(
+            "" if move.state is State.DELIVERED else self._fingerprint(move.attempt) for move in moves
+        )
+        outcome = Outcome(claim, delivery, moves, groups, routes, signature, note, self._keeps(moves))
+        while True:
+            try:
+                await self._store.record(outcome, time.time())
+                break
+            except Unavailable as error:
+                dropped = self._store.drop_ballast()
+                self._publish(Notice(time.time(), "error", f"an outcome cannot be recorded: {error}", claim.queue_id))
+                await asyncio.sleep(0 if dropped else 1)
+        for move in moves:
+            self._publish(self._event(str(by_id[move.attempt.recipient].address), claim, move))
+
+    def _keeps(self, moves: tuple[Move, ...]) -> bool:
+        kept = self._config.delivery.transcripts
+        return kept == "all" or kept == "failures" and any(move.state is not State.DELIVERED for move in moves)
+
+    def _move(self, recipient: ClaimedRecipient, claim: Claim, attempt: Attempt) -> Move:
+        move = decide(recipient, attempt, self._backoff)
+        if not move.expired:
+            return move
+        reply = expiry_reply(attempt.reply, attempt.ended - claim.received_at)
+        verdict = Verdict("expired", attempt.verdict.fault, Disposition.BOUNCED, attempt.verdict.sentence)
+        return Move(
+            Attempt(
+                attempt.recipient, attempt.started, attempt.ended, attempt.stage, verdict, reply, attempt.host, attempt.address,
+                attempt.tls, attempt.timings,
+            ),
+            State.BOUNCED,
+            attempt.ended,
+            expired=True,
+        )  # fmt: skip
+
+    def _event(self, address: str, claim: Claim, move: Move) -> Attempted:
+        attempt, reply = move.attempt, move.attempt.reply
+        return Attempted(
+            at=attempt.ended,
+            id=encode_id(claim.message),
+            recipient=address,
+            disposition=move.state.value,
+            class_=attempt.verdict.class_,
+            stage=attempt.stage.value,
+            code=reply.code,
+            enhanced=reply.enhanced,
+            text=reply.text[:300],
+            host=attempt.host,
+            address=attempt.address,
+            tls=attempt.tls,
+            delay=attempt.ended - claim.received_at,
+            next_attempt=move.next_attempt if move.state is State.DEFERRED else None,
+        )
+
+    async def _hold_unsigned(self, claim: Claim, note: str) -> None:
+        """trust.on_error = hold: the message stays until somebody has mended the key."""
+        await self._store.hold_claim(claim, note, time.time())
+        self._publish(Notice(time.time(), "error", f"held, it cannot be signed: {note}", claim.queue_id))
+
+    # ------------------------------------------------------------------ life
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A slot must never die silently: what it claimed would stand as sending until the next start."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._publish(Notice(time.time(), "error", f"a delivery slot failed: {type(error).__name__}: {error}"))
+
+    def _look(self, future: asyncio.Future[object] | asyncio.Future[None]) -> None:
+        """Nobody waits for this job; say it when it fails."""
+        future.add_done_callback(lambda done: None if done.cancelled() or done.exception() is None else self._missed(done.exception()))
+
+    def _missed(self, error: BaseException | None) -> None:
+        self._publish(Notice(time.time(), "error", f"not recorded: {error}"))
+
+    async def drain(self, patience: float) -> None:
+        """Claim nothing new; let deliveries finish for `patience` seconds, then give the rest back to the queue."""
+        self._stopping = True
+        self.poke()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=patience)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=5)

@@ -1,0 +1,326 @@
+"""The queue as the rest of the house sees it: every change of state, each one job of the writer.
+
+Owned here: message numbers, the door for intake, and which steps make one transaction. What the steps are stands in `arrivals`,
+`claims`, `outcomes`, `verbs`, `reports`; when they happen is the runner's business. Belongs to the relay's loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+from mailtui.config import Config
+from mailtui.errors import QueueIOError
+from mailtui.events import Accepted, Notified
+from mailtui.model import CONTENT_BITS, ID_EPOCH, Address, Claim, Incoming
+
+from mailtui.queue import arrivals, claims, lanes, outcomes, relane, reports
+from mailtui.queue.database import BALLAST, BALLAST_SIZE, FILE, open_writer
+from mailtui.queue.lanes import DueLane, Lanes, SiteRow
+from mailtui.queue.outcomes import Fingerprints, Outcome
+from mailtui.queue.writer import Writer
+
+T = TypeVar("T")
+
+#: Inodes that must be free: SQLite needs a few for its journals.
+MIN_INODES: Final = 16
+#: Jobs in line for the writer beyond which the disk does not keep up.
+MAX_WAITING: Final = 2000
+
+RouteOf = Callable[[Address, str, int], str]
+News = tuple[list[Notified], list[DueLane]]
+
+
+class Store:
+    """The writer and what it remembers. `on_accept` hears the lanes of every accepted message after its commit."""
+
+    def __init__(
+        self,
+        config: Config,
+        route_of: RouteOf,
+        reporter: reports.Reporter,
+        pack: outcomes.Pack,
+        fatal: Callable[[QueueIOError], None],
+        publish: Callable[[Accepted | Notified], None],
+        on_accept: Callable[[Sequence[DueLane]], None],
+    ) -> None:
+        """Opens (or makes) the queue file in `relay.data_dir`; QueueError when it cannot be used.
+
+        `route_of(sender, destination, attempts)` is the route key of a recipient; `fatal` is told when the disk failed.
+        """
+        self.config = config
+        self.route_of = route_of
+        self.reporter = reporter
+        self.path: Path = config.relay.data_dir / FILE
+        self._ballast = config.relay.data_dir / BALLAST
+        self._pack = pack
+        self._publish = publish
+        self._on_accept = on_accept
+        self._lanes = Lanes()
+        self._fingerprints = Fingerprints()
+        connection = open_writer(self.path)
+        last: int = connection.execute("SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'message'").fetchone()[0]
+        transcript = connection.execute("SELECT ifnull(max(id), 0) FROM transcript").fetchone()[0]
+        self._last_number = last
+        self._numbering = threading.Lock()
+        self._pressure = ""
+        self.free_disk = 0
+        self._transcripts = itertools.count(transcript + 1)
+        self.owner = f"{os.getpid()}"
+        self.writer = Writer(connection, asyncio.get_running_loop(), fatal, self._forget)
+        self._fill_ballast()
+
+    # ------------------------------------------------------------------ the door for intake
+
+    def new_number(self) -> int:
+        """A message number: milliseconds since 2025, but always above every one given before, whatever the clock does.
+
+        The loop and the writer's thread (for DSNs) both ask.
+        """
+        with self._numbering:
+            self._last_number = max(self._last_number + 1, int((time.time() - ID_EPOCH) * 1000))
+            return self._last_number
+
+    def append(self, number: int, sequence: int, chunk: bytes) -> asyncio.Future[None]:
+        """See `intake.door.Door.append`."""
+        now = time.time()
+        return self.writer.submit(lambda db: arrivals.store_chunk(db, number, sequence, chunk, now))
+
+    def accept(self, message: Incoming, sequence: int, rest: bytes) -> asyncio.Future[None]:
+        """See `intake.door.Door.accept`."""
+        sender = message.envelope.sender
+        routes = [self.route_of(sender, recipient.address.domain, 0) for recipient in message.envelope.recipients]
+        expires_at = message.received + self.lifetime(sender)
+        due_at = message.received
+
+        def job(db: sqlite3.Connection) -> tuple[DueLane, ...]:
+            return arrivals.store_message(db, self._lanes, message, sequence, rest, routes, expires_at, due_at)
+
+        committed = self.writer.submit(job)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        committed.add_done_callback(lambda future: self._accepted(future, message, done))
+        return done
+
+    def _accepted(self, committed: asyncio.Future[tuple[DueLane, ...]], message: Incoming, done: asyncio.Future[None]) -> None:
+        """After the commit: answer the session first, then tell the world."""
+        if committed.cancelled():
+            return
+        error = committed.exception()
+        if error is not None:
+            if not done.done():
+                done.set_exception(error)
+            return
+        if not done.done():
+            done.set_result(None)
+        self._on_accept(committed.result())
+
+    def abandon(self, number: int) -> None:
+        """See `intake.door.Door.abandon`."""
+        self.writer.submit(lambda db: arrivals.forget_message(db, number)).add_done_callback(_look)
+
+    def pressure(self) -> str:
+        """See `intake.door.Door.pressure`; `gauge` keeps it true."""
+        return self._pressure
+
+    def gauge(self, draining: bool) -> None:
+        """Look at disk, inodes and queue length; about once a second."""
+        disk = os.statvfs(self.path.parent)
+        self.free_disk = disk.f_bavail * disk.f_frsize
+        if draining:
+            self._pressure = "the relay is draining"
+        elif self.free_disk < self.config.intake.min_free_disk:
+            self._pressure = "the disk is nearly full"
+        elif disk.f_files and disk.f_favail < MIN_INODES:
+            self._pressure = "the disk has no inodes left"
+        elif self.writer.waiting > MAX_WAITING:
+            self._pressure = "the queue file is busy"
+        else:
+            self._pressure = ""
+
+    def lifetime(self, sender: Address) -> float:
+        """Seconds a recipient may wait, by whether anybody could be told."""
+        return self.config.queue.lifetime if sender else self.config.queue.bounce_lifetime
+
+    # ------------------------------------------------------------------ the runner's side
+
+    def transcript_number(self) -> int:
+        """A fresh row number for a transcript."""
+        return next(self._transcripts)
+
+    def due(self, now: float, limit: int) -> asyncio.Future[tuple[list[DueLane], float | None]]:
+        """Lanes that deserve a look, and when the next one will."""
+        return self.writer.submit(lambda db: (lanes.due(db, now, limit), lanes.next_due(db, now)))
+
+    def lane(self, number: int) -> asyncio.Future[DueLane | None]:
+        """One lane by its row."""
+
+        def job(db: sqlite3.Connection) -> DueLane | None:
+            row = db.execute(
+                "SELECT lane.id, destination, route, ifnull(site.name, '') FROM lane LEFT JOIN site ON site.id = lane.site WHERE lane.id = ?",
+                (number,),
+            ).fetchone()
+            return None if row is None else DueLane(*row)
+
+        return self.writer.submit(job)
+
+    def enter_site(self, lane: int, site: str) -> asyncio.Future[SiteRow]:
+        """File a lane under its site; what is remembered of it."""
+        return self.writer.submit(lambda db: lanes.enter_site(db, lane, site))
+
+    def claim(
+        self, lane: DueLane, now: float, limit: int, delay: Callable[[int], float], probe_not: int | None = None
+    ) -> asyncio.Future[Claim | None]:
+        """See `claims.claim`; None when nothing is due, and then the lane's due time is made exact."""
+        key = (lane.id, lane.destination, lane.route)
+
+        def job(db: sqlite3.Connection) -> Claim | None:
+            claim = claims.claim(db, key, now, limit, self.owner, delay, probe_not)
+            if claim is None:
+                lanes.settle_due(db, lane.id)
+            return claim
+
+        return self.writer.submit(job)
+
+    def record(self, outcome: Outcome, now: float) -> asyncio.Future[list[Notified]]:
+        """Write what a claim came to, with the DSNs it calls for, in one commit; the DSNs made."""
+
+        def job(db: sqlite3.Connection) -> News:
+            outcomes.record(db, self._lanes, self._fingerprints, self._pack, outcome, now)
+            return self._report(db, outcome, now)
+
+        return self._with_news(self.writer.submit(job))
+
+    def _report(self, db: sqlite3.Connection, outcome: Outcome, now: float) -> News:
+        return reports.after_attempts(db, self, self._lanes, outcome, now)
+
+    def _with_news(self, committed: asyncio.Future[News]) -> asyncio.Future[list[Notified]]:
+        """After the commit: publish the DSNs made in it and wake their lanes."""
+        done: asyncio.Future[list[Notified]] = asyncio.get_running_loop().create_future()
+
+        def tell(future: asyncio.Future[News]) -> None:
+            if future.cancelled() or done.done():
+                return
+            if (error := future.exception()) is not None:
+                done.set_exception(error)
+                return
+            news, touched = future.result()
+            done.set_result(news)
+            for notice in news:
+                self._publish(notice)
+            if touched:
+                self._on_accept(touched)
+
+        committed.add_done_callback(tell)
+        return done
+
+    async def expire_site(self, site: str, now: float) -> None:
+        """A probe of the site failed: that was the last attempt of everybody there whose lifetime is over."""
+        await self.expire(await self.run(lambda db: reports.lanes_of_site(db, site)), now)
+
+    async def expire(self, numbers: Sequence[int], now: float) -> None:
+        """Give up on what is past its lifetime in these lanes, in small transactions."""
+        more = True
+        while more:
+            found: list[bool] = []
+
+            def job(db: sqlite3.Connection, found: list[bool] = found) -> News:
+                news, more = reports.expire(db, self, self._lanes, numbers, now)
+                found.append(more)
+                return news
+
+            await self.run_with_news(job)
+            more = found[-1]
+
+    def unclaim(self, rows: tuple[int, ...], now: float) -> asyncio.Future[None]:
+        """See `claims.unclaim`."""
+        return self.writer.submit(lambda db: claims.unclaim(db, rows, now))
+
+    def hold_claim(self, claim: Claim, reason: str, now: float) -> asyncio.Future[None]:
+        """See `claims.hold`."""
+        return self.writer.submit(lambda db: claims.hold(db, claim, reason, now))
+
+    def run(self, job: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+        """Any other whole-transaction job of this room."""
+        return self.writer.submit(job)
+
+    def run_with_news(self, job: Callable[[sqlite3.Connection], News]) -> asyncio.Future[list[Notified]]:
+        """A job that may make DSNs or lanes due."""
+        return self._with_news(self.writer.submit(job))
+
+    def read_content(self, message: int, sequence: int) -> asyncio.Future[bytes | None]:
+        """Chunk `sequence` of a message; None behind the last."""
+        def job(db: sqlite3.Connection) -> bytes | None:
+            row = db.execute("SELECT chunk FROM content WHERE id = ?", (message << CONTENT_BITS | sequence,)).fetchone()
+            return None if row is None else row[0]
+
+        return self.writer.submit(job)
+
+    async def refile(self, rules: str) -> int:
+        """File what waits by the present routes if `rules`, a text that stands for them, is new; how many moved."""
+        if not await self.run(lambda db: relane.changed(db, rules)):
+            return 0
+        after, moved = 0, 0
+        while True:
+            last, some = await self.run(lambda db, after=after: relane.refile(db, self._lanes, self.route_of, after))  # type: ignore[misc]
+            moved += some
+            if last is None:
+                break
+            after = last
+        await self.run(lambda db: relane.remember(db, rules))
+        return moved
+
+    async def recover(self, now: float) -> tuple[int, list[str], list[str]]:
+        """At start: forget what was arriving, take back what was being sent. (forgotten, taken back, quarantined)."""
+
+        def job(db: sqlite3.Connection) -> tuple[int, list[str], list[str]]:
+            return arrivals.forget_receiving(db), *claims.recover(db, now)
+
+        return await self.writer.submit(job)
+
+    async def close(self) -> None:
+        """Finish what was submitted and close the file."""
+        await self.writer.close()
+
+    # ------------------------------------------------------------------ the disk
+
+    def _forget(self) -> None:
+        self._lanes.forget()
+        self._fingerprints.forget()
+
+    def _fill_ballast(self) -> None:
+        """A file that can be given up when the disk is full, so that deliveries in flight can still be recorded."""
+        try:
+            if self._ballast.exists() and self._ballast.stat().st_size >= BALLAST_SIZE:
+                return
+            free = os.statvfs(self._ballast.parent)
+            if free.f_bavail * free.f_frsize < 4 * BALLAST_SIZE:
+                return
+            fd = os.open(self._ballast, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(fd, 0, BALLAST_SIZE)
+            finally:
+                os.close(fd)
+        except OSError:
+            pass  # a relay without ballast still works; `status` shows the disk
+
+    def drop_ballast(self) -> bool:
+        """Give the ballast up; whether there was one."""
+        try:
+            self._ballast.unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+
+def _look(future: asyncio.Future[None]) -> None:
+    """Mark the exception of a job nobody waits for as seen; start-up repeats what it should have done."""
+    if not future.cancelled():
+        future.exception()
+

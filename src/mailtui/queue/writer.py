@@ -1,0 +1,174 @@
+"""The one writer: a thread with the only read-write connection, and group commit.
+
+Owned here: taking whole-transaction jobs from the loop, running what waits as one transaction, one fsync, and resolving all
+futures with one wake-up of the loop. A job is a plain function of the connection; it may be run a second time when another job
+of its group failed, so it must not have effects outside the database. No statement about mail lives here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from mailtui.errors import QueueIOError, Unavailable
+
+T = TypeVar("T")
+Job = Callable[[sqlite3.Connection], object]
+_Item = tuple[Job, "asyncio.Future[object]"]
+
+#: Jobs in one commit. More only adds latency for the first: a group of 128 already costs less than its fsync.
+GROUP: Final = 128
+
+_FATAL: Final = (sqlite3.SQLITE_IOERR,)  # fsync and I/O: after EIO Linux drops the dirty pages, a retry would lie
+_BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_FULL: Final = (sqlite3.SQLITE_FULL,)
+
+
+class Writer:
+    """Runs jobs in order, in groups. `commits` and `jobs` count since start; `latency` is the last group's seconds."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        loop: asyncio.AbstractEventLoop,
+        fatal: Callable[[QueueIOError], None],
+        rolled_back: Callable[[], None],
+    ) -> None:
+        """`fatal` is called in the loop when the disk can no longer be trusted; nothing is committed after that. `rolled_back` is
+        called in the writer's thread after a rollback: what a job remembered of rows it made is no longer true."""
+        self._connection = connection
+        self._loop = loop
+        self._fatal = fatal
+        self._rolled_back = rolled_back
+        self._jobs: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._dead: QueueIOError | None = None
+        self._closed = False
+        self.commits = 0
+        self.jobs = 0
+        self.latency = 0.0
+        self.full = False  # the last group met a full disk
+        self._thread = threading.Thread(target=self._run, name="queue-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, job: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+        """Queue a job; the future resolves with its result after the commit. Call from the loop.
+
+        Cancelling the future does not stop the job. It fails with `Unavailable` (disk full, locked, closed) or with what the
+        job raised; in both cases nothing of the job is in the database.
+        """
+        future: asyncio.Future[T] = self._loop.create_future()
+        if self._dead is not None or self._closed:
+            future.set_exception(self._dead or Unavailable("the queue is closed"))
+        else:
+            self._jobs.put((job, future))  # type: ignore[arg-type]
+        return future
+
+    @property
+    def waiting(self) -> int:
+        """Jobs not yet begun."""
+        return self._jobs.qsize()
+
+    async def close(self) -> None:
+        """Finish what was submitted, checkpoint, close the connection."""
+        if self._closed:
+            return
+        self._closed = True
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join, 60)
+
+    def _run(self) -> None:
+        last = False
+        while not last:
+            first = self._jobs.get()
+            group: list[_Item] = []
+            while first is not None:
+                group.append(first)
+                if len(group) >= GROUP or self._jobs.empty():
+                    break
+                first = self._jobs.get()
+            last = first is None
+            if group:
+                self._commit(group)
+        try:
+            self._connection.execute("PRAGMA optimize")
+            self._connection.close()
+        except sqlite3.Error:
+            pass  # every job was answered already; recovery at the next start does the rest
+
+    def _commit(self, group: list[_Item]) -> None:
+        began = time.monotonic()
+        if self._dead is not None:
+            self._resolve([(future, None, self._dead) for _, future in group])
+            return
+        results = self._attempt(group)
+        self.latency = time.monotonic() - began
+        self.commits += 1
+        self.jobs += len(group)
+        self._resolve(results)
+
+    def _attempt(self, group: list[_Item]) -> list[tuple[asyncio.Future[object], object, BaseException | None]]:
+        """One transaction for the group; when any job fails, each gets a transaction of its own so that only it suffers."""
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            values = [job(connection) for job, _ in group]
+            connection.execute("COMMIT")
+        except Exception as error:
+            self._rollback()
+            mapped = self._map(error)
+            if len(group) == 1 or isinstance(mapped, QueueIOError) or _locked(error):
+                return [(future, None, mapped) for _, future in group]
+            return [result for item in group for result in self._attempt([item])]
+        self.full = False
+        return [(future, value, None) for (_, future), value in zip(group, values, strict=True)]
+
+    def _rollback(self) -> None:
+        self._rolled_back()
+        if self._connection.in_transaction:
+            try:
+                self._connection.execute("ROLLBACK")
+            except sqlite3.Error as error:
+                self._map(error)
+
+    def _map(self, error: Exception) -> Exception:
+        """What the waiter is told. An I/O error also ends the writer and reports upwards."""
+        if not isinstance(error, sqlite3.Error):
+            return error
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in _FATAL:
+            self._dead = QueueIOError(f"the disk under the queue failed: {error}")
+            self._loop.call_soon_threadsafe(self._fatal, self._dead)
+            return self._dead
+        if code in _FULL:
+            self.full = True
+            return Unavailable("the disk is full")
+        if code in _BUSY:
+            return Unavailable("the queue file is locked by another program")
+        return Unavailable(f"the queue file cannot take this: {error}")
+
+    def _resolve(self, results: list[tuple[asyncio.Future[object], object, BaseException | None]]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(_settle, results)
+        except RuntimeError:
+            pass  # the loop is gone: nobody waits any more
+
+
+def _locked(error: Exception) -> bool:
+    """Whether another program holds the file: trying each job of the group would wait the busy time-out for each."""
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY
+
+
+def _settle(results: list[tuple[asyncio.Future[object], object, BaseException | None]]) -> None:
+    """One wake-up of the loop for a whole group: a thread hop costs more than a commit (117 us against 0.23 ms / group)."""
+    for future, value, error in results:
+        if future.done():
+            continue  # its waiter was cancelled; the commit stands all the same (F1)
+        if error is None:
+            future.set_result(value)
+        else:
+            future.set_exception(error)

@@ -1,0 +1,268 @@
+"""The composition root: builds the rooms, hands each what it needs, starts, pauses, drains. The only place where they meet.
+
+Owned here: the life of a relay and the watch it keeps on disk and time. No decision about mail is made here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+from mailtui import config as settings
+from mailtui import log
+from mailtui.config import Config
+from mailtui.delivery import classify
+from mailtui.delivery.courier import Courier, Plan
+from mailtui.delivery.dns import Resolver
+from mailtui.delivery.fingerprint import fingerprint
+from mailtui.delivery.route import read_rules
+from mailtui.delivery.transcript import pack
+from mailtui.errors import ConfigError, MailtuiError, QueueIOError
+from mailtui.events import Journal, Notice, Ready, Stopping
+from mailtui.feedback.reporter import Reporter
+from mailtui.intake.listeners import Listeners
+from mailtui.model import Address, Attempt
+from mailtui.queue.database import Lock, prepare_directory
+from mailtui.queue.runner import Runner
+from mailtui.queue.store import Store
+from mailtui.rates import Rates
+from mailtui.trust.seal import Sealer
+
+#: Seconds a stop waits for deliveries; those that wait for the reply to the dot may take longer than the rest.
+DRAIN = 25.0
+#: Seconds the intake is given to finish what is being received.
+DRAIN_INTAKE = 5.0
+
+
+class Relay:
+    """A relay in the running loop. `start`, then `run` until somebody calls `stop`; `failed` holds what ended it early."""
+
+    def __init__(self, config: Config, *, paused: bool = False, started: float | None = None) -> None:
+        self.config = config
+        self.journal = Journal()
+        self.rates = Rates()
+        self.started_at = time.time() if started is None else started
+        self.ready = False
+        self.draining = False
+        self.failed: MailtuiError | None = None
+        self.paused = paused
+        self._stop = asyncio.Event()
+        self._stack = AsyncExitStack()
+        self._lock: Lock
+        self._group: asyncio.TaskGroup
+        self.store: Store
+        self.courier: Courier
+        self.runner: Runner[Plan]
+        self.listeners: Listeners
+        self.resolver: Resolver
+        self.sealer: Sealer
+
+    # ------------------------------------------------------------------ start
+
+    async def start(self) -> None:
+        """Take the data directory, recover, listen. Raises MailtuiError (nothing stays open) when any of that fails."""
+        try:
+            await self._build()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def _build(self) -> None:
+        config, journal = self.config, self.journal
+        prepare_directory(config.relay.data_dir)
+        self._lock = Lock(config.relay.data_dir)
+        self._stack.callback(self._lock.release)
+        rules = read_rules(config.route, config.delivery.port)
+        self.reporter = Reporter(config)
+        self.store = Store(
+            config, self._route_of, self.reporter, pack, self._fatal, journal.publish, lambda lanes: self.runner.wake(lanes)
+        )
+        self._stack.push_async_callback(self.store.close)
+        self.sealer = Sealer(config, self.store.read_content)
+        self._stack.callback(self.sealer.close)
+        self.resolver = Resolver(
+            config.dns.nameservers,
+            timeout=config.dns.timeout,
+            cache_size=config.dns.cache_size,
+            ipv6=config.delivery.ipv6,
+            port=config.delivery.port,
+            own_listeners=self._own_listeners,
+            on_change=self._mx_changed,
+        )
+        self._stack.push_async_callback(self.resolver.aclose)
+        self.courier = Courier(config, rules, self.resolver, self.store.read_content, self.store.transcript_number)
+        self._stack.push_async_callback(self.courier.close)
+        self.runner = Runner(config, self.store, self.courier, self.sealer.seal, _group, journal.publish)
+        self.runner.paused = self.paused
+        self.listeners = Listeners(config, self.store, journal)
+        journal.add_sink(log.sink(config.log))
+        journal.add_sink(self.rates.sink)
+        self._watch_disk()
+        await self._recover()
+        if not self.paused:
+            await self.listeners.start()
+
+    async def _recover(self) -> None:
+        now = time.time()
+        forgotten, taken, quarantined = await self.store.recover(now)
+        if forgotten:
+            self._note("info", f"{forgotten} messages were still arriving when the relay last ended; their clients have no 250 and will send again")
+        if taken:
+            self._note("warning", f"{len(taken)} attempts were interrupted when the relay last ended and will be made again: {', '.join(taken[:10])}")
+        if quarantined:
+            self._note("error", f"held after three interruptions in a row: {', '.join(quarantined[:10])}")
+
+    async def _refile(self) -> None:
+        """After a start or reload with other routes; beside the mail that flows, because the queue may be long."""
+        if moved := await self.store.refile(self.courier.rules):
+            self._note("info", f"{moved} waiting recipients follow other routes now")
+            self.runner.poke()
+
+    def _route_of(self, sender: Address, destination: str, attempts: int) -> str:
+        return self.courier.route_of(sender, destination, attempts)
+
+    def _own_listeners(self) -> list[tuple[str, int]]:
+        return [(str(listener.bind.host), listener.bind.port) for listener in self.config.listener]
+
+    def _mx_changed(self, domain: str, old: object, new: object) -> None:
+        self.runner.forget_plans()
+        self._note("info", f"the MX set of {domain} changed: {old} is now {new}")
+
+    def _note(self, level: str, text: str, id: str = "") -> None:
+        self.journal.publish(Notice(time.time(), level, text, id))
+
+    def _fatal(self, error: QueueIOError) -> None:
+        """The disk lies: nothing may be acknowledged any more. End at once; recovery at the next start knows the truth."""
+        self.failed = error
+        self._stop.set()
+
+    # ------------------------------------------------------------------ life
+
+    async def run(self) -> None:
+        """Work until `stop`, then drain."""
+        self.ready = True
+        self.journal.publish(Ready(time.time(), self.listeners.addresses, os.getpid()))
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            tasks = [group.create_task(work) for work in (self.runner.run(), self._watch(), self._refile())]
+            await self._stop.wait()
+            await self._drain()
+            for task in tasks:
+                task.cancel()
+
+    async def _watch(self) -> None:
+        """The relay's own clock: disk, idle connections, refusals, once a second."""
+        seen = (0, 0)
+        while True:
+            await asyncio.sleep(1)
+            self._watch_disk()
+            self.courier.pool.sweep(time.monotonic())
+            server = self.listeners.server
+            now = (server.refused_4xx, server.refused_5xx)
+            for name, before, count in zip(("refused_4xx", "refused_5xx"), seen, now, strict=True):
+                if count > before:
+                    self.rates.add(name, count - before)
+            seen = now
+
+    def _watch_disk(self) -> None:
+        self.store.gauge(self.draining)
+
+    def stop(self, reason: str) -> None:
+        """Take nothing new, finish what is under way, end."""
+        if not self._stop.is_set():
+            self.journal.publish(Stopping(time.time(), reason))
+            self._stop.set()
+
+    def begin_drain(self, reason: str) -> None:
+        """Take nothing new; go on delivering (`mailtui drain`)."""
+        if not self.draining:
+            self.draining = True
+            self.journal.publish(Stopping(time.time(), reason))
+            self._watch_disk()
+            self.listeners.server.draining = True
+
+    async def _drain(self) -> None:
+        self.ready = False
+        self.draining = True
+        if self.failed is None:
+            await asyncio.gather(self.listeners.drain(DRAIN_INTAKE), self.runner.drain(DRAIN))
+
+    async def close(self) -> None:
+        """Give back everything, the queue file and its lock last."""
+        await self._stack.aclose()
+
+    # ------------------------------------------------------------------ reload
+
+    def reload(self) -> tuple[list[str], list[str]]:
+        """Read the configuration again and apply what can be; (applied, needs a restart) as dotted keys.
+
+        ConfigError on a bad file: then nothing has changed.
+        """
+        new = settings.load(self.config.path, os.environ)
+        applied, restart = settings.changed(self.config, new)
+        rules = read_rules(new.route, new.delivery.port)
+        self.sealer.configure(new)
+        self.listeners.reload(new)
+        self.courier.configure(new, rules)
+        self.runner.configure(new)
+        self.reporter = Reporter(new)
+        self.store.reporter = self.reporter
+        self.store.config = new
+        self.config = new
+        self.runner.forget_plans()
+        self._group.create_task(self._refile())
+        self._note("info", f"reloaded: {', '.join(applied) or 'nothing changed'}" + (f"; needs a restart: {', '.join(restart)}" if restart else ""))
+        return applied, restart
+
+
+def _group(attempt: Attempt) -> str:
+    return fingerprint(attempt.reply)
+
+
+async def _main(config: Config, announce: Callable[[Relay], None]) -> int:
+    relay = Relay(config)
+    await relay.start()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, relay.stop, signal.Signals(number).name)
+    loop.add_signal_handler(signal.SIGHUP, _reload, relay)
+    try:
+        announce(relay)
+        await relay.run()
+    finally:
+        await relay.close()
+    if relay.failed is not None:
+        raise relay.failed
+    return 0
+
+
+def _reload(relay: Relay) -> None:
+    try:
+        relay.reload()
+    except ConfigError as error:
+        relay.journal.publish(Notice(time.time(), "error", f"not reloaded, the old settings stay: {error}"))
+
+
+def serve(config: Config) -> int:
+    """Run a relay in this process until it is told to stop; the exit code. Prints one line `ready ...` on standard output."""
+
+    def announce(relay: Relay) -> None:
+        sys.stdout.write(f"ready listeners={','.join(relay.listeners.addresses)} socket={config.relay.socket} pid={os.getpid()}\n")
+        sys.stdout.flush()
+
+    runner = asyncio.Runner(loop_factory=_loop_factory())
+    with runner:
+        return runner.run(_main(config, announce))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # not every platform has it; everything works without, at half the speed
+        return None
+    return uvloop.new_event_loop

@@ -1,0 +1,1 @@
+"""Why we are believed: DKIM keys and signatures."""
