@@ -56,7 +56,9 @@ def sentence(event: AnyEvent) -> str:
         case Attempted():
             where = f" host={event.host}[{event.address}]" if event.host else ""
             later = f" next={_time(event.next_attempt)}" if event.next_attempt is not None else ""
-            reply = " ".join(part for part in (str(event.code or ""), event.enhanced, event.text.replace("\n", " / ")) if part)
+            reply = " ".join(
+                part for part in (str(event.code or ""), event.enhanced, event.text.replace("\n", " / ")) if part
+            )
             return (
                 f"{event.id} {event.disposition} to=<{event.recipient}>{where} class={event.class_} stage={event.stage}"
                 f" delay={event.delay:.2f}{later} reply={reply}"

@@ -16,7 +16,6 @@ from contextlib import AsyncExitStack
 from mailtui import config as settings
 from mailtui import log
 from mailtui.config import Config
-from mailtui.delivery import classify
 from mailtui.delivery.courier import Courier, Plan
 from mailtui.delivery.dns import Resolver
 from mailtui.delivery.fingerprint import fingerprint
@@ -80,7 +79,13 @@ class Relay:
         rules = read_rules(config.route, config.delivery.port)
         self.reporter = Reporter(config)
         self.store = Store(
-            config, self._route_of, self.reporter, pack, self._fatal, journal.publish, lambda lanes: self.runner.wake(lanes)
+            config,
+            self._route_of,
+            self.reporter,
+            pack,
+            self._fatal,
+            journal.publish,
+            lambda lanes: self.runner.wake(lanes),
         )
         self._stack.push_async_callback(self.store.close)
         self.sealer = Sealer(config, self.store.read_content)
@@ -111,9 +116,15 @@ class Relay:
         now = time.time()
         forgotten, taken, quarantined = await self.store.recover(now)
         if forgotten:
-            self._note("info", f"{forgotten} messages were still arriving when the relay last ended; their clients have no 250 and will send again")
+            self._note(
+                "info",
+                f"{forgotten} messages were still arriving when the relay last ended; their clients have no 250 and will send again",
+            )
         if taken:
-            self._note("warning", f"{len(taken)} attempts were interrupted when the relay last ended and will be made again: {', '.join(taken[:10])}")
+            self._note(
+                "warning",
+                f"{len(taken)} attempts were interrupted when the relay last ended and will be made again: {', '.join(taken[:10])}",
+            )
         if quarantined:
             self._note("error", f"held after three interruptions in a row: {', '.join(quarantined[:10])}")
 
@@ -216,7 +227,11 @@ class Relay:
         self.config = new
         self.runner.forget_plans()
         self._group.create_task(self._refile())
-        self._note("info", f"reloaded: {', '.join(applied) or 'nothing changed'}" + (f"; needs a restart: {', '.join(restart)}" if restart else ""))
+        self._note(
+            "info",
+            f"reloaded: {', '.join(applied) or 'nothing changed'}"
+            + (f"; needs a restart: {', '.join(restart)}" if restart else ""),
+        )
         return applied, restart
 
 
@@ -252,7 +267,9 @@ def serve(config: Config) -> int:
     """Run a relay in this process until it is told to stop; the exit code. Prints one line `ready ...` on standard output."""
 
     def announce(relay: Relay) -> None:
-        sys.stdout.write(f"ready listeners={','.join(relay.listeners.addresses)} socket={config.relay.socket} pid={os.getpid()}\n")
+        sys.stdout.write(
+            f"ready listeners={','.join(relay.listeners.addresses)} socket={config.relay.socket} pid={os.getpid()}\n"
+        )
         sys.stdout.flush()
 
     runner = asyncio.Runner(loop_factory=_loop_factory())

@@ -12,7 +12,6 @@ import msgspec
 from mailtui.model import Address, Envelope, HeaderFacts, Reply
 
 
-
 class Kind(StrEnum):
     """What a DSN reports; the value is the Action field of RFC 3464 2.3.3."""
 

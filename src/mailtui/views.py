@@ -139,7 +139,8 @@ class Ages(
 
 
 class AgeRow(msgspec.Struct, frozen=True):
-    """A line of the age grid: a site or a destination, as asked (the other one is "")."""
+    """A line of the age grid: a site or a destination, as asked, the other one ""; by site, what has none yet stands there
+    as its destination."""
 
     site: str
     destination: str

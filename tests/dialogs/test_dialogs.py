@@ -17,14 +17,15 @@ from typing import Final
 
 import msgspec
 import pytest
+from tests.kit.certificates import self_signed, trusting
+from tests.kit.door import MemoryDoor
 
 from mailtui.config import Config, Dsn, Endpoint, Intake, Listener, Relay, User
 from mailtui.errors import Unavailable
 from mailtui.events import Journal
+from mailtui.intake import listeners
 from mailtui.intake.auth import hash_password
 from mailtui.intake.listeners import Listeners
-from tests.kit.certificates import self_signed, trusting
-from tests.kit.door import MemoryDoor
 
 HERE: Final = Path(__file__).parent
 DIALOGS: Final = sorted(HERE.glob("*.txt"))
@@ -45,6 +46,10 @@ def password_hash() -> str:
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return self_signed(tmp_path_factory.mktemp("tls"))
+
+
+def conversation(dialog: Path) -> list[str]:
+    return [line for line in dialog.read_text("utf-8").splitlines() if line and not line.startswith("#")]
 
 
 def unescape(text: str) -> str:
@@ -244,33 +249,34 @@ CHECKS: Final[dict[str, Callable[[Player, str], None]]] = {
 async def until(true: Callable[[], bool]) -> None:
     """Wait for a predicate."""
     async with asyncio.timeout(PATIENCE):
-        while not true():
+        while not true():  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 
 
 @asynccontextmanager
 async def playing(config: Config) -> AsyncIterator[Player]:
     door = MemoryDoor()
-    listeners = Listeners(config, door, Journal())
-    await listeners.start()
+    relay = Listeners(config, door, Journal())
+    await relay.start()
     try:
-        host, _, port = listeners.addresses[0].rpartition(":")
+        host, _, port = relay.addresses[0].rpartition(":")
         implicit = config.listener[0].kind == "submissions"
         reader, writer = await asyncio.open_connection(host, int(port), ssl=trusting() if implicit else None)
         try:
-            yield Player(listeners, door, reader, writer)
+            yield Player(relay, door, reader, writer)
         finally:
             writer.transport.abort()
-            await until(lambda: listeners.sessions == 0)
+            await until(lambda: relay.sessions == 0)
     finally:
-        await listeners.drain(0)
-    assert listeners.server.budget.used == 0, "memory that was counted is given back"
+        await relay.drain(0)
+    assert relay.server.budget.used == 0, "memory that was counted is given back"
     assert door.arriving == {}, "chunks of what was not accepted are abandoned"
 
 
 @pytest.mark.parametrize("dialog", DIALOGS, ids=lambda path: path.stem)
-async def test_dialog(dialog: Path, certificate: tuple[Path, Path]) -> None:
-    lines = [line for line in dialog.read_text("utf-8").splitlines() if line and not line.startswith("#")]
+async def test_dialog(dialog: Path, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listeners, "SWEEP_SECONDS", 3600.0)  # time passes when a conversation says so
+    lines = conversation(dialog)
     settings = dict(line[2:].split(" ", 1) for line in lines if line.startswith("@ "))
     async with playing(configuration(settings, certificate)) as player:
         for number, line in enumerate(lines):

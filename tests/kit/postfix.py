@@ -44,7 +44,7 @@ smtp_tls_security_level = none
 smtpd_relay_restrictions = permit_mynetworks, reject
 """
 _RELAYING: Final = """\
-relayhost = [127.0.0.1]:{next_hop}
+relayhost = [{host}]:{next_hop}
 """
 _KEEPING: Final = """\
 virtual_mailbox_domains = static:all
@@ -98,14 +98,21 @@ class Postfix:
     """
 
     def __init__(
-        self, *, next_hop: int = 0, port: int = 0, hostname: str = "postfix.test", settings: dict[str, str] | None = None, log: bool = True
+        self,
+        *,
+        next_hop: int = 0,
+        next_hop_host: str = "127.0.0.1",
+        port: int = 0,
+        hostname: str = "postfix.test",
+        settings: dict[str, str] | None = None,
+        log: bool = True,
     ) -> None:
         self.port = port or free_port()
         self.hostname = hostname
         self.root = Path(tempfile.mkdtemp(prefix="mailtui-postfix-"))
         self.config = self.root / "etc"
         self.maillog = self.root / "mail.log"
-        self._next_hop = next_hop
+        self._next_hop, self._next_hop_host = next_hop, next_hop_host
         self._settings = settings or {}
         self._log = log
         self._master: Child | None = None
@@ -125,7 +132,9 @@ class Postfix:
 
     def start(self) -> None:
         """Start it and wait until it listens."""
-        subprocess.run([program("postfix"), "-c", str(self.config), "check"], check=True, capture_output=True, timeout=30)
+        subprocess.run(
+            [program("postfix"), "-c", str(self.config), "check"], check=True, capture_output=True, timeout=30
+        )
         # The master itself: it leads a process group of its own daemons, which `postfix start-fg` would leave behind.
         self._master = Child([f"{DAEMONS}/master", "-c", str(self.config), "-s"], self.root / "start.log")
         self._master.wait_until(self._listens, f"Postfix to listen on port {self.port}", 20)
@@ -189,7 +198,14 @@ class Postfix:
 
     def wait_for_messages(self, count: int, timeout: float = 30.0) -> list[bytes]:
         """Until so many were filed; all of them."""
-        return wait_until(lambda: found if len(found := self.messages()) >= count else None, f"{count} messages in Postfix's mailbox", timeout) or []
+        return (
+            wait_until(
+                lambda: found if len(found := self.messages()) >= count else None,
+                f"{count} messages in Postfix's mailbox",
+                timeout,
+            )
+            or []
+        )
 
     def parsed(self) -> list[Message]:
         """The messages filed, parsed."""
@@ -212,7 +228,14 @@ class Postfix:
             if Path("/etc/postfix", name).exists():
                 shutil.copy(Path("/etc/postfix", name), self.config)
         maillog = str(self.maillog) if self._log else ""
-        values = {"root": self.root, "port": self.port, "hostname": self.hostname, "maillog": maillog, "next_hop": self._next_hop}
+        values = {
+            "root": self.root,
+            "port": self.port,
+            "hostname": self.hostname,
+            "maillog": maillog,
+            "next_hop": self._next_hop,
+            "host": self._next_hop_host,
+        }
         main = _MAIN + (_RELAYING if self._next_hop else _KEEPING)
         extra = "".join(f"{name} = {value}\n" for name, value in self._settings.items())
         (self.config / "main.cf").write_text(main.format(**values) + extra)
@@ -225,4 +248,6 @@ class Postfix:
 
 def version() -> str:
     """The version of the Postfix installed."""
-    return subprocess.run([program("postconf"), "-dh", "mail_version"], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        [program("postconf"), "-dh", "mail_version"], capture_output=True, text=True, check=True
+    ).stdout.strip()

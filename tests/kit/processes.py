@@ -67,7 +67,9 @@ def wait_for_port(port: int, host: str = "127.0.0.1", timeout: float = 10.0) -> 
 class Child:
     """`with Child([program, ...], log) as child:` runs it in a process group of its own; leaving stops exactly that group."""
 
-    def __init__(self, command: Sequence[str], log: Path, *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str], log: Path, *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> None:
         """`log` gets standard output and standard error; `env` is added to the environment."""
         self.command = list(command)
         self.log = log
@@ -108,7 +110,9 @@ class Child:
         def checked() -> T | None:
             answer = fact()
             if not answer and not self.running:
-                raise Waited(f"{self.command[0]} ended with {self.process.returncode} before {what}:\n{self.said()[-2000:]}")
+                raise Waited(
+                    f"{self.command[0]} ended with {self.process.returncode} before {what}:\n{self.said()[-2000:]}"
+                )
             return answer
 
         answer = wait_until(checked, what, timeout)
@@ -172,7 +176,9 @@ def _own_cpu(pid: int) -> float:
 
 def descendants(pid: int) -> list[int]:
     """Every process below `pid`, from one look at /proc."""
-    parents = {int(entry): int(fields[1]) for entry in os.listdir("/proc") if entry.isdigit() and (fields := _stat(int(entry)))}
+    parents = {
+        int(entry): int(fields[1]) for entry in os.listdir("/proc") if entry.isdigit() and (fields := _stat(int(entry)))
+    }
     found, generation = [], [pid]
     while generation:
         generation = [child for child, parent in parents.items() if parent in generation]

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from mailtui.events import AnyEvent, Event
-from mailtui.views import AgeRow, Affected, Counts, DestinationRow, MessageView, QueuePage, ReasonRow
+from mailtui.views import Affected, AgeRow, Counts, DestinationRow, MessageView, QueuePage, ReasonRow
 
 from .results import BackedUp, Draining, Flushed, Pruned, Reloaded, StatusView
 
@@ -110,16 +110,15 @@ class Show(Request[MessageView], frozen=True):
 
 
 class Action(Request[Affected], frozen=True):
-    """What verbs on recipients have in common: a selection (ids, a filter, or everything, said out loud) and manners.
+    """What verbs on recipients have in common: a selection (a filter, or everything, said out loud) and manners.
 
-    `expect` makes the request fail when it would touch another number of recipients; `dry_run` only counts.
+    In the filter bare words are ids: `<queue id>.<n>`, or a queue id for all its recipients. `expect` makes the request fail when it would touch another number of recipients; `dry_run` only counts.
     """
 
     changes = True
     risk = Risk.REVERSIBLE
     patience = 3600.0
-    ids: tuple[str, ...] = ()
-    filter: Filter = ""
+    filter: Annotated[str, Meta(description="ids (any of them) and words such as domain:gmail.com", max_length=65536)] = ""
     everything: Annotated[bool, Meta(description="every recipient the verb applies to")] = False
     reason: Annotated[str, Meta(description="why, for those who come after", max_length=500)] = ""
     expect: Annotated[int, Meta(description="do nothing unless it is this many recipients", ge=0)] | None = None

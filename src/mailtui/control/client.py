@@ -24,7 +24,6 @@ R = TypeVar("R")
 
 _CONNECT: Final = 5.0
 _SILENCE: Final = 60.0  # four heartbeats of a stream
-_LARGEST: Final = 256 * 1024 * 1024
 
 
 class Client:
@@ -58,9 +57,7 @@ class Client:
         """Ask, and wait as long as the request has patience."""
         timeout = aiohttp.ClientTimeout(total=request.patience, sock_connect=_CONNECT)
         async with self._answer(request, timeout) as response:
-            body = await response.content.read(_LARGEST)
-            while not response.content.at_eof() and len(body) < _LARGEST:
-                body += await response.content.read(_LARGEST)
+            body = await response.read()
         try:
             return msgspec.json.decode(body, type=request.result_type())
         except msgspec.MsgspecError as error:

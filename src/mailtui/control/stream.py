@@ -6,7 +6,7 @@ Owned here: replay, following, and the gap line. HTTP is the server's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
 from mailtui.events import AnyEvent, Journal
@@ -44,7 +44,7 @@ def joined(last: int, items: Sequence[tuple[int, AnyEvent]], now: float) -> list
     return entries
 
 
-async def entries(journal: Journal, log: Log, now: float) -> AsyncIterator[list[Entry]]:
+async def entries(journal: Journal, log: Log, now: float) -> AsyncGenerator[list[Entry], None]:
     """Batches of events: first the replay, then (with `follow`) without end what is published; empty after a silence."""
     # Subscribed before the replay is read, with no await between: nothing is lost and nothing comes twice.
     queue = journal.subscribe() if log.follow else None

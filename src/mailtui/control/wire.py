@@ -144,9 +144,9 @@ def decode_entry(line: bytes) -> Entry | None:
 
 
 def disagreement(client: str, relay: str) -> ControlError | None:
-    """Why two versions must not talk: different majors. It says which side to update. "" (curl sends none) fits all."""
+    """Why two versions must not talk: different majors; which side to update. "" (curl sends none) fits all."""
     ours, theirs = _major(client), _major(relay)
-    if not client or ours == theirs:
+    if not client or not relay or ours == theirs:
         return None
     older = "this program" if (ours or 0) < (theirs or 0) else "the relay"
     text = f"this program is mailtui {client}, the relay runs {relay}"

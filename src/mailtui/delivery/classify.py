@@ -11,7 +11,10 @@ import re
 from functools import cache, lru_cache
 from typing import Final
 
-from mailtui.delivery.rulebook import TEXT_LIMIT, Kind, Rule, plain, rulebook
+import msgspec
+
+from mailtui.delivery.phrases import TEXT_LIMIT, plain
+from mailtui.delivery.rulebook import Kind, Rule, rulebook
 from mailtui.model import Disposition, Reply, Stage, Verdict
 
 #: A 5yz here is about our host or our credentials, before any recipient was named: next host, then a deferral of the site.
@@ -86,7 +89,7 @@ def _verdict(stage: Stage, code: int, text: str, kind: Kind, rule: Rule | None) 
         sentence=kind.sentence,
         scope=_scope(stage, code),
         wait=None if final else wait_hint(text) or (rule.wait if rule else None),
-        suppress=final and stage in _STAGES_THAT_SUPPRESS and _may_suppress(kind, rule),
+        suppress=final and stage in _STAGES_THAT_SUPPRESS and _may_suppress(kind, rule, text),
     )
 
 
@@ -97,8 +100,11 @@ def _is_final(stage: Stage, code: int, kind: Kind, rule: Rule | None) -> bool:
     return rule.final if rule is not None and rule.final is not None else kind.final
 
 
-def _may_suppress(kind: Kind, rule: Rule | None) -> bool:
-    return rule.suppress if rule is not None and rule.suppress is not None else kind.suppress
+def _may_suppress(kind: Kind, rule: Rule | None, text: str) -> bool:
+    """A false suppression is the worst error here: a doubtful text does not suppress, only a rule that says so overrides."""
+    if rule is not None and rule.suppress is not None:
+        return rule.suppress
+    return kind.suppress and not rulebook().speaks_of_us(plain(text))
 
 
 def _scope(stage: Stage, code: int) -> str:
@@ -124,6 +130,15 @@ def _bounded(seconds: int) -> int | None:
     return seconds if 0 < seconds <= MAX_WAIT else None
 
 
+def misfit(stage: Stage, reply: Reply) -> Verdict:
+    """The verdict on a message that a host cannot take by its own EHLO (SIZE, 8BITMIME, SMTPUTF8): final, told in `reply` by us.
+
+    `classify` defers everything without a basic code, because it cannot know that we are certain; here we are.
+    """
+    found = _classify(stage, 0, reply.enhanced, reply.text, "")
+    return msgspec.structs.replace(found, disposition=Disposition.BOUNCED, wait=None)
+
+
 @cache
 def outcome(name: str, disposition: Disposition, scope: str = "recipient") -> Verdict:
     """The verdict of a class that is known without a reply (DNS, connection, TLS, time-out ...)."""
@@ -134,7 +149,7 @@ def outcome(name: str, disposition: Disposition, scope: str = "recipient") -> Ve
 
 def unknown_outcome() -> Verdict:
     """The connection was lost between the final dot and its reply: retried like a deferral (design 2.3)."""
-    return outcome("unknown-outcome", Disposition.DEFERRED, "site")
+    return outcome("unknown-outcome", Disposition.DEFERRED)
 
 
 def interrupted() -> Verdict:

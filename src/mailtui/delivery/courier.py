@@ -111,7 +111,9 @@ class Courier:
             raise AssertionError("a plan without hosts")
         return last
 
-    async def _transact(self, session: Session, claim: Claim, signature: bytes, key: tuple[object, ...]) -> tuple[Delivery, bool]:
+    async def _transact(
+        self, session: Session, claim: Claim, signature: bytes, key: tuple[object, ...]
+    ) -> tuple[Delivery, bool]:
         """One transaction on a session; also whether the connection had died unnoticed, before it was asked anything."""
         reused = session.messages > 0
         transaction = Transaction(
@@ -167,13 +169,17 @@ class Courier:
             implicit = self._context(route) if route.kind == "smarthost" and route.port == 465 else None
             if implicit is not None:
                 stage = Stage.STARTTLS
-            opened = await open_session(dialled.sock, host.name, address, preamble, self._config.timeouts, implicit, session)
+            opened = await open_session(
+                dialled.sock, host.name, address, preamble, self._config.timeouts, implicit, session
+            )
             await self._prepare(opened, route)
             opened.end_preamble()
             return opened
         except Refused as refused:
             verdict = classify.classify(refused.stage, refused.reply, provider=classify.provider_of(host.name))
-            return self._failed(claim, started, refused.stage, refused.reply, verdict, host.name, address, session, preamble)
+            return self._failed(
+                claim, started, refused.stage, refused.reply, verdict, host.name, address, session, preamble
+            )
         except (OSError, ssl.SSLError, Lost, StageTimeout) as error:
             at = error.stage if isinstance(error, StageTimeout) else session[0].stage if session else stage
             if at is Stage.STARTTLS:
@@ -192,7 +198,9 @@ class Courier:
             broken = self._broken_tls.pop(session.address, 0.0) > time.monotonic()
             todo = tls.plan(route.tls, "starttls" in session.extensions, broken, bool(route.username))
             if todo == "refuse":
-                raise Refused(Stage.STARTTLS, Reply(0, "4.7.5", "the host offers no TLS, and this route must not do without"))
+                raise Refused(
+                    Stage.STARTTLS, Reply(0, "4.7.5", "the host offers no TLS, and this route must not do without")
+                )
             if todo == "use":
                 await session.secure(self._context(route), session.host, wait.helo)
                 await session.hello(name, wait.helo)
@@ -231,7 +239,18 @@ class Courier:
         lines = session[0].recorder.take() if session else ()
         timings = session[0].timings if session else {stage.value: int((ended - started) * 1000)}
         attempts = tuple(
-            Attempt(recipient.id, started, ended, stage, verdict, reply, host, address, session[0].tls if session else "", timings)
+            Attempt(
+                recipient.id,
+                started,
+                ended,
+                stage,
+                verdict,
+                reply,
+                host,
+                address,
+                session[0].tls if session else "",
+                timings,
+            )
             for recipient in claim.recipients
         )
         return Delivery(attempts=attempts, preamble=(preamble, lines) if lines else None)
@@ -241,7 +260,10 @@ class Courier:
         reply = Reply(250, "2.0.0", f"discarded by the route {route.rule}")
         verdict = classify.classify(Stage.FINAL_DOT, reply)
         return Delivery(
-            tuple(Attempt(recipient.id, now, now, Stage.FINAL_DOT, verdict, reply, "discard") for recipient in claim.recipients),
+            tuple(
+                Attempt(recipient.id, now, now, Stage.FINAL_DOT, verdict, reply, "discard")
+                for recipient in claim.recipients
+            ),
             proved=True,
         )
 
@@ -255,4 +277,3 @@ def route_key(route: Route) -> str:
     if route.kind == "smarthost":
         return f"smarthost {route.host}:{route.port} {route.tls} {route.username}".rstrip()
     return route.kind
-

@@ -86,7 +86,13 @@ class Session(SMTPProtocol):
         line = data[:-2].decode("ascii", "replace")
         if self._secret:
             verb = line.split(" ")
-            line = " ".join([*verb[:2], _MASK] if verb[0] == "AUTH" and len(verb) > 2 else verb[:2] if verb[0] == "AUTH" else [_MASK])
+            line = " ".join(
+                [*verb[:2], _MASK]
+                if verb[0] == "AUTH" and len(verb) > 2
+                else verb[:2]
+                if verb[0] == "AUTH"
+                else [_MASK]
+            )
         self.recorder.sent(line)
         super().write(data)
 
@@ -108,7 +114,7 @@ class Session(SMTPProtocol):
         for reply in replies:
             self._record(reply)
         self._replies.extend(replies)
-        if len(self._replies) > self._wanted + 4:  # replies nobody asked for: this line is out of step
+        if len(self._replies) > self._wanted:  # a reply nobody asked for: this line is out of step, or closing
             self._fail(BadReply("replies to commands that were not sent"))
             self.abort()
         elif self._waiter is not None and self._enough() and not self._waiter.done():

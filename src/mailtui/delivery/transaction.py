@@ -20,7 +20,9 @@ Chunks = Callable[[], AsyncIterator[bytes]]
 class Transaction:
     """A claim being sent on a session. `run` once, then read `attempts`, `untouched`, `proved` and `lines`."""
 
-    def __init__(self, session: Session, claim: Claim, header: bytes, chunks: Chunks, timeouts: Timeouts, provider: str) -> None:
+    def __init__(
+        self, session: Session, claim: Claim, header: bytes, chunks: Chunks, timeouts: Timeouts, provider: str
+    ) -> None:
         """`header` goes before the content (prefix and signature); `chunks` streams a content that `claim.content` lacks."""
         self._session = session
         self._claim = claim
@@ -62,9 +64,13 @@ class Transaction:
         limit = offered.get("size", "")
         size = claim.size + len(self._header)
         if limit.isdigit() and 0 < int(limit) < size:
-            return Stage.MAIL, Reply(0, "5.3.4", f"the message is larger than {self._session.host} accepts ({size} octets of {limit})")
+            return Stage.MAIL, Reply(
+                0, "5.3.4", f"the message is larger than {self._session.host} accepts ({size} octets of {limit})"
+            )
         if claim.smtputf8 and "smtputf8" not in offered and self._needs_utf8():
-            return Stage.MAIL, Reply(0, "5.6.7", f"{self._session.host} does not take internationalised addresses (SMTPUTF8)")
+            return Stage.MAIL, Reply(
+                0, "5.6.7", f"{self._session.host} does not take internationalised addresses (SMTPUTF8)"
+            )
         if "8bitmime" not in offered and not self._seven_bit():
             return Stage.MAIL, Reply(0, "5.6.3", f"{self._session.host} does not take 8-bit content (8BITMIME)")
         return None
@@ -72,7 +78,11 @@ class Transaction:
     def _needs_utf8(self) -> bool:
         claim = self._claim
         addresses = (claim.sender, *(recipient.address for recipient in claim.recipients))
-        return not all(str(address).isascii() for address in addresses) or not self._header.isascii() or not self._seven_bit()
+        return (
+            not all(str(address).isascii() for address in addresses)
+            or not self._header.isascii()
+            or not self._seven_bit()
+        )
 
     def _seven_bit(self) -> bool:
         """Whether the content may be sent without 8BITMIME. A long message is judged by what its client declared."""
@@ -86,7 +96,9 @@ class Transaction:
         commands = [self._mail(), *(self._rcpt(recipient) for recipient in recipients)]
         if session.dirty:
             commands.insert(0, b"RSET\r\n")
-        stages = [(Stage.MAIL, wait.mail)] * (len(commands) - len(recipients)) + [(Stage.RCPT, wait.rcpt)] * len(recipients)
+        stages = [(Stage.MAIL, wait.mail)] * (len(commands) - len(recipients)) + [(Stage.RCPT, wait.rcpt)] * len(
+            recipients
+        )
         for command in commands:
             session.recorder.sent(command[:-2].decode("utf-8", "replace"))
         if "pipelining" in session.extensions:
@@ -104,7 +116,7 @@ class Transaction:
         for command, stage in zip(commands, stages, strict=True):
             session.send(command, 1)
             replies += await session.replies([stage])
-            if replies[-1].code == 421 or stage[0] is Stage.MAIL and not replies[-1].positive:
+            if replies[-1].code == 421 or (stage[0] is Stage.MAIL and not replies[-1].positive):
                 return replies
         if any(reply.positive for reply in replies[-len(self._open) :]):
             session.recorder.sent("DATA")
@@ -163,7 +175,9 @@ class Transaction:
             data = self._header + claim.content
             if not data.count(b"\r\n") == data.count(b"\n") == data.count(b"\r"):
                 session.abort()  # never let a bare CR or LF out: that is how messages are smuggled
-                self._settle_all(Stage.DATA, Reply(0, "5.6.0", "the stored content has bare CR or LF and must not be sent"))
+                self._settle_all(
+                    Stage.DATA, Reply(0, "5.6.0", "the stored content has bare CR or LF and must not be sent")
+                )
                 return
             session.send(stuff(data) + b".\r\n", 1)
         else:
@@ -288,4 +302,3 @@ class Stuffer:
             stuffed = b"\n." + stuffed[1:]
         self._tail = (self._tail + chunk)[-2:]
         return stuffed
-

@@ -20,7 +20,7 @@ MAX_OCTETS: Final = 256 * 1024
 
 #: What most transcripts are made of: zlib finds it here instead of storing it again. Changing it needs a new format byte.
 _DICTIONARY: Final = (
-    b'421 4.7.0 450 4.2.1 451 4.7.1 452 4.2.2 550 5.1.1 554 5.7.1 temporarily deferred try again later User unknown Service '
+    b"421 4.7.0 450 4.2.1 451 4.7.1 452 4.2.2 550 5.1.1 554 5.7.1 temporarily deferred try again later User unknown Service "
     b'unavailable 250-PIPELINING","250-SIZE 10240000","250-VRFY","250-ETRN","250-STARTTLS","250-ENHANCEDSTATUSCODES","250-8BITMIME"'
     b',"250-DSN","250-SMTPUTF8","250 CHUNKING"],[0,"<","220 mx ESMTP Postfix"],[1,">","EHLO "],[2,">","STARTTLS"],[2,"<","220 2.0.0 '
     b'Ready to start TLS"],[3,"*","TLSv1.3 TLS_AES_256_GCM_SHA384 unverified"],[0,">","MAIL FROM:<"> SIZE=4096 BODY=8BITMIME"],[0,">",'

@@ -15,12 +15,11 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from mailtui.model import NULL_SENDER, Address, Envelope, EnvelopeRecipient, HeaderFacts, Reply
-
 from mailtui.feedback import notice
 from mailtui.feedback.escape import ADDRESS, escape, field, field_text, mailbox, quoted_printable, unxtext
 from mailtui.feedback.policy import LARGEST_RETURNED
-from mailtui.report import Kind, Composed, Original, Report, ReportedRecipient
+from mailtui.model import NULL_SENDER, Address, Envelope, EnvelopeRecipient, HeaderFacts, Reply
+from mailtui.report import Composed, Kind, Original, Report, ReportedRecipient
 
 #: Octets of the largest DSN: the sum of what its parts may take.
 LARGEST: Final = 128 * 1024

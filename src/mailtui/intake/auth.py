@@ -119,8 +119,12 @@ def client_key(client: str) -> str:
         return client
 
 
-class TooManyAttempts(Exception):
-    """No check was made: too many failures from this address, or too many checks wait already."""
+class TooManyFailures(Exception):
+    """No check was made: too many failures from this address."""
+
+
+class Busy(Exception):
+    """No check was made: too many wait already."""
 
 
 class Authenticator:
@@ -152,10 +156,10 @@ class Authenticator:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def check(self, credentials: Credentials, client: str, now: float) -> bool:
-        """Whether user and password belong together; TooManyAttempts when nobody looked. `now` is monotonic seconds."""
+        """Whether user and password belong together. TooManyFailures or Busy when nobody looked; `now` is monotonic."""
         key = client_key(client)
         if not self._by_client.take(key, now):
-            raise TooManyAttempts
+            raise TooManyFailures
         # The bucket comes first: a cache asked without one would answer guesses as fast as a network carries them.
         proof = self._proof(credentials)
         if not self._cached(proof, now):
@@ -168,7 +172,7 @@ class Authenticator:
     async def _verify(self, credentials: Credentials, key: str, now: float) -> bool:
         await self._slow_down(credentials.user, key, now)
         if self._waiting >= MAX_WAITING:
-            raise TooManyAttempts
+            raise Busy
         self._waiting += 1
         try:
             line = self._users.get(credentials.user)

@@ -198,10 +198,7 @@ class Listeners:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            try:
-                self.server.sweep(self._loop.time())
-            except Exception as error:
-                self.server.unforeseen(error, "applying deadlines")
+            self.server.sweep(self._loop.time())
 
 
 def _listen(listening: socket.socket, family: int, address: object) -> None:

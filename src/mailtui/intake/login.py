@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from . import replies
-from .auth import Credentials, Exchange, TooManyAttempts
+from .auth import Busy, Credentials, Exchange, TooManyFailures
 from .replies import Refusal
 
 if TYPE_CHECKING:
@@ -68,7 +68,9 @@ class Login:
         server = session.server
         try:
             valid = await server.authenticator.check(credentials, session.client, server.loop.time())
-        except TooManyAttempts:
+        except TooManyFailures:
+            session.close_with(replies.TOO_MANY_AUTH_FAILURES)
+        except Busy:
             session.say(replies.AUTH_LATER)
         except Exception as error:
             session.say(server.unforeseen(error, f"AUTH of {session.client}"))

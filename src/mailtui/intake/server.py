@@ -13,7 +13,7 @@ import traceback
 from typing import TYPE_CHECKING, Final
 
 from mailtui.config import Config
-from mailtui.events import Accepted, Journal, Notice, Refused
+from mailtui.events import Accepted, AnyEvent, Journal, Notice, Refused
 from mailtui.model import Incoming, encode_id
 
 from . import replies
@@ -115,13 +115,17 @@ class Server:
         self.now = now
         stressed = self.stressed
         for session in list(self.sessions):
-            session.sweep(now, stressed)
+            try:
+                session.sweep(now, stressed)
+            except Exception as error:
+                self.unforeseen(error, "applying deadlines")
+                session.abort()
         self._report_suppressed()
 
     def note_accepted(self, message: Incoming) -> None:
         """Count and publish a message whose commit is done."""
         self.accepted += 1
-        self.journal.publish(
+        self._publish(
             Accepted(
                 at=time.time(),
                 id=encode_id(message.number),
@@ -147,7 +151,7 @@ class Server:
             return
         self._events_left -= 1
         text = reply[4:-2].decode("ascii", "replace")
-        self.journal.publish(Refused(time.time(), client, int(reply[:3]), text, sender, recipient))
+        self._publish(Refused(time.time(), client, int(reply[:3]), text, sender, recipient))
 
     def unforeseen(self, error: BaseException, doing: str) -> bytes:
         """Log an error nobody planned for under a fresh tag; the reply that names the tag and nothing else."""
@@ -155,8 +159,15 @@ class Server:
         where = traceback.extract_tb(error.__traceback__)[-1:]
         place = f" at {where[0].filename.rpartition('/')[2]}:{where[0].lineno}" if where else ""
         # Type and place only: the text of an exception can hold what a client sent, a password included.
-        self.journal.publish(Notice(time.time(), "error", f"{doing} failed: {type(error).__name__}{place}", tag))
+        self._publish(Notice(time.time(), "error", f"{doing} failed: {type(error).__name__}{place}", tag))
         return replies.internal_error(tag)
+
+    def _publish(self, event: AnyEvent) -> None:
+        """A log or a console that fails to take news must not cost a client its reply."""
+        try:
+            self.journal.publish(event)
+        except Exception as error:
+            self.loop.call_exception_handler({"message": "publishing an intake event", "exception": error})
 
     def own(self, task: asyncio.Task[None]) -> None:
         """Keep a task of a session until it ends; its failure is logged."""
@@ -173,4 +184,4 @@ class Server:
         if self._suppressed:
             text = f"{self._suppressed} more refusals, not listed one by one"
             self._suppressed = 0
-            self.journal.publish(Notice(time.time(), "warning", text))
+            self._publish(Notice(time.time(), "warning", text))

@@ -373,7 +373,11 @@ class Session(asyncio.Protocol):
         if self._eof or self.tls or not transport.can_write_eof():
             transport.close()
             return
-        transport.write_eof()
+        try:
+            transport.write_eof()
+        except OSError:  # the client was faster
+            transport.abort()
+            return
         self._resume()
 
     def drain(self, *, break_off: bool) -> None:

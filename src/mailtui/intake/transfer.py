@@ -39,10 +39,10 @@ class Transaction:
 
 
 class Transfer:
-    """The content of one message on its way. Lives from 354 to the reply behind the dot."""
+    """The content of one message on its way, from 354 to the reply behind the dot; `octets` have come over the wire."""
 
     __slots__ = (
-        *("_session", "_transaction", "_reader", "_number", "_sequence", "_rest", "_held", "_octets", "_found"),
+        *("_session", "_transaction", "_reader", "_number", "_sequence", "_rest", "_held", "octets", "_found"),
         *("_body_only", "_whole_header"),
         *("_refusal", "_ended", "_committing", "_dropped", "_started", "_paused_at", "_message", "_reply"),
     )
@@ -59,7 +59,7 @@ class Transfer:
         self._sequence = 0
         self._rest = b""
         self._held = 0
-        self._octets = 0
+        self.octets = 0
         self._found: trace.HeaderScan | None = None
         self._whole_header = True
         self._body_only = False
@@ -74,7 +74,7 @@ class Transfer:
         """Take content; -1, or the offset in `data` just behind the end of the message, to be answered soon."""
         end = self._reader.feed(data)
         taken = len(data) if end < 0 else end
-        self._octets += taken
+        self.octets += taken
         if not self.refused:
             self._held += taken
             self._session.server.budget.used += taken
@@ -97,7 +97,7 @@ class Transfer:
 
     def too_slow(self, now: float) -> bool:
         """Whether the client sends slower than MIN_RATE. Time in which we did not read does not count."""
-        return now - self._started > GRACE_SECONDS + self._octets / MIN_RATE
+        return now - self._started > GRACE_SECONDS + self.octets / MIN_RATE
 
     def drop(self) -> None:
         """The client is gone or was sent away. A commit that was asked for is the store's and stays (finding F1)."""

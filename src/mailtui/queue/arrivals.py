@@ -81,7 +81,9 @@ def forget_message(db: sqlite3.Connection, message: int) -> None:
     """A message that will not be accepted: only while it is still `receiving`."""
     gone = db.execute("DELETE FROM message WHERE id = ? AND phase = 'receiving'", (message,)).rowcount
     if gone:
-        db.execute("DELETE FROM content WHERE id BETWEEN ? AND ?", (message << CONTENT_BITS, (message + 1 << CONTENT_BITS) - 1))
+        db.execute(
+            "DELETE FROM content WHERE id BETWEEN ? AND ?", (message << CONTENT_BITS, (message + 1 << CONTENT_BITS) - 1)
+        )
 
 
 def forget_receiving(db: sqlite3.Connection) -> int:

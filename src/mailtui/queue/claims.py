@@ -30,9 +30,7 @@ _RECIPIENTS = (
     "SELECT id, address, notify, orcpt, attempts + 1, expires_at, notices FROM recipient"
     " WHERE id BETWEEN ? AND ? AND lane = ? AND state IN ('queued', 'deferred') AND next_attempt <= ? LIMIT ?"
 )
-_MESSAGE = (
-    "SELECT sender, size, received_at, prefix, signature, ret, envid, eight_bit, smtputf8, user, interruptions FROM message WHERE id = ?"
-)
+_MESSAGE = "SELECT sender, size, received_at, prefix, signature, ret, envid, eight_bit, smtputf8, user, interruptions FROM message WHERE id = ?"
 _SEND = "UPDATE recipient SET state = 'sending', attempts = ?, next_attempt = ?, owner = ?, changed_at = ? WHERE id = ?"
 
 
@@ -122,13 +120,19 @@ def recover(db: sqlite3.Connection, now: float) -> tuple[list[str], list[str]]:
     Each keeps the next attempt that was registered with its claim. The attempt is recorded as `interrupted`: its outcome is
     unknown, it may have been delivered (window W2 or W3).
     """
-    rows = db.execute("SELECT id, attempts, lane, changed_at FROM recipient INDEXED BY recipient_sending WHERE state = 'sending'").fetchall()
+    rows = db.execute(
+        "SELECT id, attempts, lane, changed_at FROM recipient INDEXED BY recipient_sending WHERE state = 'sending'"
+    ).fetchall()
     messages = {row[0] >> RECIPIENT_BITS for row in rows}
-    db.executemany("UPDATE message SET interruptions = interruptions + 1 WHERE id = ?", [(message,) for message in messages])
+    db.executemany(
+        "UPDATE message SET interruptions = interruptions + 1 WHERE id = ?", [(message,) for message in messages]
+    )
     taken: list[str] = []
     quarantined: list[str] = []
     for recipient, attempts, lane, since in rows:
-        count: int = db.execute("SELECT interruptions FROM message WHERE id = ?", (recipient >> RECIPIENT_BITS,)).fetchone()[0]
+        count: int = db.execute(
+            "SELECT interruptions FROM message WHERE id = ?", (recipient >> RECIPIENT_BITS,)
+        ).fetchone()[0]
         db.execute(
             "INSERT OR IGNORE INTO attempt (recipient, n, started, ended, stage, disposition, class, text)"
             " VALUES (?, ?, ?, ?, 'final-dot', 'deferred', 'interrupted', 'the relay stopped during this attempt; its outcome is unknown')",
@@ -143,7 +147,10 @@ def recover(db: sqlite3.Connection, now: float) -> tuple[list[str], list[str]]:
                 " WHERE id = ?",
                 (now, recipient),
             )
-            db.execute("UPDATE lane SET due_at = min(ifnull(due_at, 1e18), (SELECT next_attempt FROM recipient WHERE id = ?)) WHERE id = ?", (recipient, lane))
+            db.execute(
+                "UPDATE lane SET due_at = min(ifnull(due_at, 1e18), (SELECT next_attempt FROM recipient WHERE id = ?)) WHERE id = ?",
+                (recipient, lane),
+            )
             taken.append(format_recipient_id(recipient))
     return taken, quarantined
 

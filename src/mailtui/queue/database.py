@@ -86,7 +86,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
             connection.execute(f"PRAGMA {name} = {value}")
         for name, value in _PRAGMAS:
             found = connection.execute(f"PRAGMA {name}").fetchone()
-            if found is None or found[0] != value and name not in ("page_size", "auto_vacuum"):
+            if found is None or (found[0] != value and name not in ("page_size", "auto_vacuum")):
                 raise QueueError(f"{path}: PRAGMA {name} is {found and found[0]!r}, needed {value!r}")
         migrate(connection, path)
     except sqlite3.DatabaseError as error:
@@ -112,7 +112,11 @@ def open_reader(path: Path) -> sqlite3.Connection:
 def migrations() -> list[tuple[int, str]]:
     """The numbered schema steps shipped with the package: (number, SQL), in order."""
     folder = resources.files(__package__) / "sql"
-    steps = [(int(entry.name[:3]), entry.read_text(encoding="utf-8")) for entry in folder.iterdir() if entry.name[:3].isdigit()]
+    steps = [
+        (int(entry.name[:3]), entry.read_text(encoding="utf-8"))
+        for entry in folder.iterdir()
+        if entry.name[:3].isdigit()
+    ]
     return sorted(steps)
 
 

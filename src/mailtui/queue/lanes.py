@@ -6,7 +6,9 @@ inside its transaction.
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -60,7 +62,8 @@ class Lanes:
 def make_due(db: sqlite3.Connection, lane: int, at: float) -> None:
     """Something in this lane wants an attempt at `at`; a lane that may not be tried before later keeps that."""
     db.execute(
-        "UPDATE lane SET due_at = max(not_before, ?1) WHERE id = ?2 AND (due_at IS NULL OR due_at > max(not_before, ?1))", (at, lane)
+        "UPDATE lane SET due_at = max(not_before, ?1) WHERE id = ?2 AND (due_at IS NULL OR due_at > max(not_before, ?1))",
+        (at, lane),
     )
 
 
@@ -73,28 +76,29 @@ def settle_due(db: sqlite3.Connection, lane: int) -> None:
     )
 
 
-def due(db: sqlite3.Connection, now: float, limit: int) -> list[DueLane]:
-    """Lanes that deserve a look now, longest due first."""
+def due(db: sqlite3.Connection, now: float, limit: int, without: Sequence[str] = ()) -> list[DueLane]:
+    """Lanes that deserve a look now, longest due first; none of the sites `without`, which have enough at hand."""
     rows = db.execute(
-        "SELECT lane.id, destination, route, ifnull(site.name, '') FROM lane LEFT JOIN site ON site.id = lane.site"
-        " WHERE due_at <= ? ORDER BY due_at LIMIT ?",
-        (now, limit),
+        "SELECT lane.id, destination, route, ifnull(site.name, '') FROM lane INDEXED BY lane_due LEFT JOIN site ON site.id = lane.site"
+        " WHERE due_at <= ? AND ifnull(site.name, '') NOT IN (SELECT value FROM json_each(?)) ORDER BY due_at LIMIT ?",
+        (now, json.dumps(list(without)), limit),
     )
     return [DueLane(*row) for row in rows]
-
-
-def next_due(db: sqlite3.Connection, now: float) -> float | None:
-    """When the next lane becomes due after `now`."""
-    row = db.execute("SELECT min(due_at) FROM lane WHERE due_at > ?", (now,)).fetchone()
-    return None if row is None else row[0]
 
 
 def enter_site(db: sqlite3.Connection, lane: int, name: str) -> SiteRow:
     """File a lane under the site its destination resolved to; what is remembered of that site."""
     db.execute("INSERT INTO site (name) VALUES (?) ON CONFLICT DO NOTHING", (name,))
-    row = db.execute("SELECT id, failures, broken_until, reason, last_probe FROM site WHERE name = ?", (name,)).fetchone()
-    db.execute("UPDATE lane SET site = ?1, failures = 0, reason = '' WHERE id = ?2 AND (site IS NOT ?1 OR failures > 0)", (row[0], lane))
-    return SiteRow(name, *row[1:])
+    number, *rest = db.execute(
+        "SELECT id, failures, broken_until, reason, last_probe FROM site WHERE name = ?", (name,)
+    ).fetchone()
+    row = SiteRow(name, *rest)
+    db.execute(
+        "UPDATE lane SET site = ?1, failures = 0, reason = '', not_before = ?3, due_at = max(due_at, ?3) WHERE id = ?2"
+        " AND (site IS NOT ?1 OR failures > 0 OR not_before <> ?3)",
+        (number, lane, row.broken_until),
+    )
+    return row
 
 
 def park_lane(db: sqlite3.Connection, lane: int, until: float, reason: str) -> int:
@@ -107,7 +111,9 @@ def park_lane(db: sqlite3.Connection, lane: int, until: float, reason: str) -> i
     return count
 
 
-def break_site(db: sqlite3.Connection, name: str, failures: int, until: float, reason: str, now: float, probe: int) -> None:
+def break_site(
+    db: sqlite3.Connection, name: str, failures: int, until: float, reason: str, now: float, probe: int
+) -> None:
     """The site does not work: all its lanes wait until `until`, when one recipient will probe it."""
     db.execute(
         "UPDATE site SET failures = ?, broken_until = ?, reason = ?, last_failure = ?, last_probe = ? WHERE name = ?",
@@ -122,7 +128,9 @@ def break_site(db: sqlite3.Connection, name: str, failures: int, until: float, r
 
 def mend_site(db: sqlite3.Connection, name: str, now: float) -> None:
     """The site answered: its lanes may go on at once."""
-    db.execute("UPDATE site SET failures = 0, broken_until = 0, reason = '', last_success = ? WHERE name = ?", (now, name))
+    db.execute(
+        "UPDATE site SET failures = 0, broken_until = 0, reason = '', last_success = ? WHERE name = ?", (now, name)
+    )
     db.execute(
         "UPDATE lane SET not_before = 0, due_at = iif(due_at IS NULL, NULL, ?1)"
         " WHERE site = (SELECT id FROM site WHERE name = ?2) AND not_before > 0",

@@ -84,7 +84,9 @@ _SAMPLE = (
 )
 
 
-def record(db: sqlite3.Connection, lanes: Lanes, fingerprints: Fingerprints, pack: Pack, outcome: Outcome, now: float) -> None:
+def record(
+    db: sqlite3.Connection, lanes: Lanes, fingerprints: Fingerprints, pack: Pack, outcome: Outcome, now: float
+) -> None:
     """Write an outcome: recipients, attempts, transcripts, samples. DSNs are added by the caller in the same transaction."""
     claim, delivery = outcome.claim, outcome.delivery
     preamble, dialogue = _transcripts(db, pack, delivery, now) if outcome.keep_dialogue else (0, 0)
@@ -99,7 +101,19 @@ def record(db: sqlite3.Connection, lanes: Lanes, fingerprints: Fingerprints, pac
         lane = claim.lane if route == claim.route else lanes.id(db, claim.destination, route)
         db.execute(
             _FINISH,
-            (move.state.value, move.next_attempt, reply.code, reply.enhanced, reply.text, class_, group, attempt.host, lane, now, attempt.recipient),
+            (
+                move.state.value,
+                move.next_attempt,
+                reply.code,
+                reply.enhanced,
+                reply.text,
+                class_,
+                group,
+                attempt.host,
+                lane,
+                now,
+                attempt.recipient,
+            ),
         )
         disposition = Disposition.BOUNCED if move.state is State.BOUNCED else verdict.disposition
         db.execute(
@@ -117,7 +131,10 @@ def record(db: sqlite3.Connection, lanes: Lanes, fingerprints: Fingerprints, pac
         unclaim(db, delivery.untouched, now)
     db.execute(_SAMPLE, (int(now // 60), claim.lane, *(counts[disposition] for disposition in Disposition)))
     if outcome.signature is not None:
-        db.execute("UPDATE message SET signature = ?, signed = ? WHERE id = ?", (outcome.signature, outcome.signed, claim.message))
+        db.execute(
+            "UPDATE message SET signature = ?, signed = ? WHERE id = ?",
+            (outcome.signature, outcome.signed, claim.message),
+        )
     if claim.interruptions:
         db.execute("UPDATE message SET interruptions = 0 WHERE id = ?", (claim.message,))
 
@@ -134,5 +151,3 @@ def _transcripts(db: sqlite3.Connection, pack: Pack, delivery: Delivery, now: fl
             db.execute("INSERT OR IGNORE INTO transcript (id, at, lines) VALUES (?, ?, ?)", (number, now, pack(lines)))
         numbers.append(number)
     return numbers[0], numbers[1]
-
-

@@ -25,7 +25,10 @@ def changed(db: sqlite3.Connection, rules: str) -> bool:
 
 def remember(db: sqlite3.Connection, rules: str) -> None:
     """Everything is filed by these rules now."""
-    db.execute("INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (_SETTING, rules))
+    db.execute(
+        "INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (_SETTING, rules),
+    )
 
 
 def refile(

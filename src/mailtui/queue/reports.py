@@ -95,7 +95,9 @@ def _kind_of(state: State, relayed: bool) -> Kind:
     return Kind.RELAYED if relayed else Kind.DELIVERED
 
 
-def for_bounced(db: sqlite3.Connection, keeper: Keeper, lanes: Lanes, rows: Iterable[int], now: float, delay: float = 0.0) -> News:
+def for_bounced(
+    db: sqlite3.Connection, keeper: Keeper, lanes: Lanes, rows: Iterable[int], now: float, delay: float = 0.0
+) -> News:
     """The failure reports for recipients that have just been set to bounced otherwise than by an attempt.
 
     `delay` seconds pass before they leave: the time in which an operator may still take the bounce back.
@@ -127,11 +129,20 @@ def _from_row(db: sqlite3.Connection, row: int) -> ReportedRecipient:
     ).fetchone()
     reply = Reply(code, enhanced, text)
     return ReportedRecipient(
-        parse_address(address), reply, class_, sentence, host if code else "", orcpt, expired=class_ == "expired", last_attempt=at
+        parse_address(address),
+        reply,
+        class_,
+        sentence,
+        host if code else "",
+        orcpt,
+        expired=class_ == "expired",
+        last_attempt=at,
     )
 
 
-def expire(db: sqlite3.Connection, keeper: Keeper, lanes: Lanes, numbers: Sequence[int], now: float) -> tuple[News, bool]:
+def expire(
+    db: sqlite3.Connection, keeper: Keeper, lanes: Lanes, numbers: Sequence[int], now: float
+) -> tuple[News, bool]:
     """Give up on recipients of these lanes whose lifetime is over, at most EXPIRE_BATCH; whether there are more.
 
     Called when a probe of their site (or a look-up of their domain) has failed: that was their last attempt (design 2.3).
@@ -163,14 +174,22 @@ def expire(db: sqlite3.Connection, keeper: Keeper, lanes: Lanes, numbers: Sequen
 
 def lanes_of_site(db: sqlite3.Connection, site: str) -> list[int]:
     """The lanes filed under a site."""
-    return [row[0] for row in db.execute("SELECT id FROM lane WHERE site = (SELECT id FROM site WHERE name = ?)", (site,))]
+    return [
+        row[0] for row in db.execute("SELECT id FROM lane WHERE site = (SELECT id FROM site WHERE name = ?)", (site,))
+    ]
 
 
 # ---------------------------------------------------------------------- putting a DSN into the queue
 
 
 def _issue_all(
-    db: sqlite3.Connection, keeper: Keeper, lanes: Lanes, message: int, told: dict[Kind, list[ReportedRecipient]], now: float, due_at: float
+    db: sqlite3.Connection,
+    keeper: Keeper,
+    lanes: Lanes,
+    message: int,
+    told: dict[Kind, list[ReportedRecipient]],
+    now: float,
+    due_at: float,
 ) -> News:
     news: list[Notified] = []
     touched: list[DueLane] = []
@@ -195,7 +214,8 @@ def _issue(
 ) -> tuple[Notified, tuple[DueLane, ...], int]:
     """Compose one DSN and store it as a message of its own; how many recipients it reports."""
     sender, arrived, envid, ret, size, from_, subject, message_id, prefix = db.execute(
-        "SELECT sender, received_at, envid, ret, size, header_from, subject, message_id, prefix FROM message WHERE id = ?", (message,)
+        "SELECT sender, received_at, envid, ret, size, header_from, subject, message_id, prefix FROM message WHERE id = ?",
+        (message,),
     ).fetchone()
     to = parse_address(sender)
     facts = HeaderFacts(from_, subject, message_id)
@@ -213,12 +233,23 @@ def _issue(
         received=now,
     )
     leaves = max(due_at, keeper.reporter.leave_at(now))
-    routes = [keeper.route_of(composed.envelope.sender, item.address.domain, 0) for item in composed.envelope.recipients]
+    routes = [
+        keeper.route_of(composed.envelope.sender, item.address.domain, 0) for item in composed.envelope.recipients
+    ]
     due = store_message(
-        db, lanes, incoming, 0, composed.content, routes, now + keeper.lifetime(composed.envelope.sender), leaves, about=message
+        db,
+        lanes,
+        incoming,
+        0,
+        composed.content,
+        routes,
+        now + keeper.lifetime(composed.envelope.sender),
+        leaves,
+        about=message,
     )
     db.execute(
-        "INSERT INTO event (at, message, kind, text) VALUES (?, ?, 'dsn', ?)", (now, message, f"{kind.value}: {encode_id(number)} to {sender}")
+        "INSERT INTO event (at, message, kind, text) VALUES (?, ?, 'dsn', ?)",
+        (now, message, f"{kind.value}: {encode_id(number)} to {sender}"),
     )
     return Notified(now, encode_id(number), encode_id(message), kind.value, sender), due, composed.reported
 

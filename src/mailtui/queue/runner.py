@@ -101,7 +101,9 @@ class Runner(Generic[P]):
         self._slots = 0
         self._unproven = 0
         self._delivering = 0
-        self._solo: asyncio.Event | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._alone = False  # one message is being tried with nothing beside it
         self._tasks: set[asyncio.Task[None]] = set()
         self._poked = asyncio.Event()
         self.outage = Outage()
@@ -127,7 +129,8 @@ class Runner(Generic[P]):
             self._poked.clear()
             if not self.paused and len(self._lanes) < MAX_LANES:
                 try:
-                    due, _ = await self._store.due(time.time(), MAX_LANES)
+                    full = [site.name for site in self._sites.values() if site.full]
+                    due = await self._store.due(time.time(), MAX_LANES, full)
                     self.wake(due)
                 except Unavailable:
                     pass  # said by whoever met it first; the next tick tries again
@@ -190,15 +193,17 @@ class Runner(Generic[P]):
 
     async def _plan(self, state: LaneState) -> None:
         """Find the site of a lane and let it wait there, or deal with what stands in the way."""
+        site = None
         try:
             site = await self._place(state)
         except Unavailable:
-            self._lanes.pop(state.lane.id, None)
-            return
+            pass  # the next tick finds the lane due again
         finally:
             self._planning -= 1
             self._plan_some()
-        if site is not None:
+            if site is None or not site.takes(time.time()):
+                self._lanes.pop(state.lane.id, None)
+        if site is not None and state.lane.id in self._lanes:
             site.waiting[state.lane.id] = state
             self._fill(site, once=True)
 
@@ -245,7 +250,8 @@ class Runner(Generic[P]):
         ended = time.time()
         return Delivery(
             tuple(
-                Attempt(recipient.id, began, ended, Stage.DNS, obstacle.verdict, obstacle.reply) for recipient in claim.recipients
+                Attempt(recipient.id, began, ended, Stage.DNS, obstacle.verdict, obstacle.reply)
+                for recipient in claim.recipients
             )
         )
 
@@ -274,7 +280,7 @@ class Runner(Generic[P]):
         while site.waiting and not self._stopping and not self.paused and site.may_start(now) and self._room(site):
             if site.claiming and once:
                 return
-            if self.outage.active and not self.outage.may_probe(now):
+            if self._alone or self.outage.active and not self.outage.may_probe(now):
                 return
             site.in_use += 1
             site.claiming += 1
@@ -291,11 +297,13 @@ class Runner(Generic[P]):
 
     async def _slot(self, site: Site, proven: bool) -> None:
         """Work on a site until nothing is due there or it may not be worked on."""
-        pending: asyncio.Future[object] | None = None
+        pending: asyncio.Future[None] | None = None
         try:
             while True:
-                claim, state = await self._claim(site)
-                site.claiming -= 1
+                try:
+                    claim, state = await self._claim(site)
+                finally:
+                    site.claiming -= 1
                 if pending is not None:
                     await pending
                     pending = None
@@ -303,7 +311,14 @@ class Runner(Generic[P]):
                     return
                 self._fill(site, once=True)
                 pending = await self._carry(site, state, claim)
-                if self._stopping or self.paused or self.outage.active or site.failures or site.in_use > int(site.limit):
+                if (
+                    pending is None
+                    or self._stopping
+                    or self.paused
+                    or self.outage.active
+                    or site.failures
+                    or site.in_use > int(site.limit)
+                ):
                     return
                 site.claiming += 1
         finally:
@@ -347,10 +362,18 @@ class Runner(Generic[P]):
         """How long a claimed recipient waits should this process die with it."""
         return self._backoff.delay(attempts, 0.5)
 
-    async def _carry(self, site: Site, state: LaneState, claim: Claim) -> asyncio.Future[object]:
-        """Deliver a claim and submit its outcome; the future is the commit."""
-        await self._quiet(claim)
+    async def _carry(self, site: Site, state: LaneState, claim: Claim) -> asyncio.Future[None] | None:
+        """Deliver a claim and submit its outcome; the future is the commit. None when it had to be given back."""
+        if self._alone:
+            await self._give_back(claim)
+            return None
+        if (
+            claim.solo
+        ):  # interrupted twice: tried with nothing else in flight, so that it can be blamed for a third time
+            self._alone = True
+            await self._idle.wait()
         self._delivering += 1
+        self._idle.clear()
         try:
             signature, note, held = claim.signature, "", False
             if signature is None:
@@ -360,29 +383,21 @@ class Runner(Generic[P]):
                 return asyncio.ensure_future(self._hold_unsigned(claim, note))
             delivery = await self._courier.deliver(claim, cast(P, state.plan), signature)
         except asyncio.CancelledError:
-            await asyncio.shield(self._store.unclaim(tuple(recipient.id for recipient in claim.recipients), time.time()))
+            await asyncio.shield(self._give_back(claim))
             raise
         finally:
             self._delivering -= 1
-            self._loud(claim)
+            if not self._delivering:
+                self._idle.set()
+            if claim.solo:
+                self._alone = False
+                self.poke()
         delivery = self._judge(site, claim, delivery)
         return asyncio.ensure_future(self._write(claim, delivery, signature if claim.signature is None else None, note))
 
-    # ------------------------------------------------------------------ one alone
-
-    async def _quiet(self, claim: Claim) -> None:
-        """A message that was interrupted twice is tried with nothing else in flight; everybody else waits for that."""
-        while self._solo is not None:
-            await self._solo.wait()
-        if claim.solo:
-            self._solo = asyncio.Event()
-            while self._delivering:
-                await asyncio.sleep(0.02)
-
-    def _loud(self, claim: Claim) -> None:
-        if claim.solo and self._solo is not None:
-            self._solo.set()
-            self._solo = None
+    def _give_back(self, claim: Claim) -> asyncio.Future[None]:
+        """Return a claim that was not tried: no attempt, due at once."""
+        return self._store.unclaim(tuple(recipient.id for recipient in claim.recipients), time.time())
 
     # ------------------------------------------------------------------ what came of it
 
@@ -422,7 +437,9 @@ class Runner(Generic[P]):
             self._lanes.pop(number, None)
         site.waiting.clear()
         failures, until, reason = site.failures, site.broken_until, site.reason
-        self._look(self._store.run(lambda db: lanes.break_site(db, site.name, failures, until, reason, now, claim.message)))
+        self._look(
+            self._store.run(lambda db: lanes.break_site(db, site.name, failures, until, reason, now, claim.message))
+        )
         if not self.outage.active:
             self._spawn(self._store.expire_site(site.name, now))
         self._publish(SiteChanged(now, site.name, "broken", reason, until))
@@ -446,9 +463,7 @@ class Runner(Generic[P]):
             else claim.route
             for move in moves
         )
-        groups = tuple(
-            "" if move.state is State.DELIVERED else self._fingerprint(move.attempt) for move in moves
-        )
+        groups = tuple("" if move.state is State.DELIVERED else self._fingerprint(move.attempt) for move in moves)
         outcome = Outcome(claim, delivery, moves, groups, routes, signature, note, self._keeps(moves))
         while True:
             try:
@@ -463,7 +478,7 @@ class Runner(Generic[P]):
 
     def _keeps(self, moves: tuple[Move, ...]) -> bool:
         kept = self._config.delivery.transcripts
-        return kept == "all" or kept == "failures" and any(move.state is not State.DELIVERED for move in moves)
+        return kept == "all" or (kept == "failures" and any(move.state is not State.DELIVERED for move in moves))
 
     def _move(self, recipient: ClaimedRecipient, claim: Claim, attempt: Attempt) -> Move:
         move = decide(recipient, attempt, self._backoff)
@@ -520,7 +535,9 @@ class Runner(Generic[P]):
 
     def _look(self, future: asyncio.Future[object] | asyncio.Future[None]) -> None:
         """Nobody waits for this job; say it when it fails."""
-        future.add_done_callback(lambda done: None if done.cancelled() or done.exception() is None else self._missed(done.exception()))
+        future.add_done_callback(
+            lambda done: None if done.cancelled() or done.exception() is None else self._missed(done.exception())
+        )
 
     def _missed(self, error: BaseException | None) -> None:
         self._publish(Notice(time.time(), "error", f"not recorded: {error}"))

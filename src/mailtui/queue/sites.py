@@ -16,6 +16,8 @@ UNPROVEN: Final = 2
 START: Final = 5
 #: Consecutive failures that break a busy site; an idle one breaks at once (Postfix: a pseudo-cohort).
 COHORT: Final = 3
+#: Lanes of one site at hand.
+LANES: Final = 500
 #: How long a limit learnt from "too many connections" stands, in seconds.
 CEILING_STANDS: Final = 600.0
 
@@ -62,6 +64,15 @@ class Site:
         if self.failures:
             return self.in_use == 0 and now >= self.broken_until
         return self.in_use < int(self.limit)
+
+    @property
+    def full(self) -> bool:
+        """Whether enough lanes of it are at hand; others wait in the database so that no site crowds out the rest."""
+        return len(self.waiting) >= LANES
+
+    def takes(self, now: float) -> bool:
+        """Whether another lane is worth keeping at hand: not while it is broken, then its lanes come due with the probe."""
+        return not self.full and now >= self.broken_until
 
     @property
     def probing(self) -> bool:
@@ -113,7 +124,7 @@ class Site:
 
 
 class Outage:
-    """"Is it us?": when several sites fail before EHLO and none succeeds for two minutes, our network or resolver is the cause.
+    """ "Is it us?": when several sites fail before EHLO and none succeeds for two minutes, our network or resolver is the cause.
 
     Then schedules stand still and one delivery a minute probes (design 2.3).
     """

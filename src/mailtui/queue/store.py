@@ -20,7 +20,6 @@ from mailtui.config import Config
 from mailtui.errors import QueueIOError
 from mailtui.events import Accepted, Notified
 from mailtui.model import CONTENT_BITS, ID_EPOCH, Address, Claim, Incoming
-
 from mailtui.queue import arrivals, claims, lanes, outcomes, relane, reports
 from mailtui.queue.database import BALLAST, BALLAST_SIZE, FILE, open_writer
 from mailtui.queue.lanes import DueLane, Lanes, SiteRow
@@ -66,9 +65,11 @@ class Store:
         self._lanes = Lanes()
         self._fingerprints = Fingerprints()
         connection = open_writer(self.path)
-        last: int = connection.execute("SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'message'").fetchone()[0]
-        transcript = connection.execute("SELECT ifnull(max(id), 0) FROM transcript").fetchone()[0]
-        self._last_number = last
+        last: int = connection.execute(
+            "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'message'"
+        ).fetchone()[0]
+        transcript: int = connection.execute("SELECT ifnull(max(id), 0) FROM transcript").fetchone()[0]
+        self._last_number: int = last
         self._numbering = threading.Lock()
         self._pressure = ""
         self.free_disk = 0
@@ -108,7 +109,9 @@ class Store:
         committed.add_done_callback(lambda future: self._accepted(future, message, done))
         return done
 
-    def _accepted(self, committed: asyncio.Future[tuple[DueLane, ...]], message: Incoming, done: asyncio.Future[None]) -> None:
+    def _accepted(
+        self, committed: asyncio.Future[tuple[DueLane, ...]], message: Incoming, done: asyncio.Future[None]
+    ) -> None:
         """After the commit: answer the session first, then tell the world."""
         if committed.cancelled():
             return
@@ -154,21 +157,9 @@ class Store:
         """A fresh row number for a transcript."""
         return next(self._transcripts)
 
-    def due(self, now: float, limit: int) -> asyncio.Future[tuple[list[DueLane], float | None]]:
-        """Lanes that deserve a look, and when the next one will."""
-        return self.writer.submit(lambda db: (lanes.due(db, now, limit), lanes.next_due(db, now)))
-
-    def lane(self, number: int) -> asyncio.Future[DueLane | None]:
-        """One lane by its row."""
-
-        def job(db: sqlite3.Connection) -> DueLane | None:
-            row = db.execute(
-                "SELECT lane.id, destination, route, ifnull(site.name, '') FROM lane LEFT JOIN site ON site.id = lane.site WHERE lane.id = ?",
-                (number,),
-            ).fetchone()
-            return None if row is None else DueLane(*row)
-
-        return self.writer.submit(job)
+    def due(self, now: float, limit: int, without: Sequence[str]) -> asyncio.Future[list[DueLane]]:
+        """See `lanes.due`."""
+        return self.writer.submit(lambda db: lanes.due(db, now, limit, without))
 
     def enter_site(self, lane: int, site: str) -> asyncio.Future[SiteRow]:
         """File a lane under its site; what is remembered of it."""
@@ -256,6 +247,7 @@ class Store:
 
     def read_content(self, message: int, sequence: int) -> asyncio.Future[bytes | None]:
         """Chunk `sequence` of a message; None behind the last."""
+
         def job(db: sqlite3.Connection) -> bytes | None:
             row = db.execute("SELECT chunk FROM content WHERE id = ?", (message << CONTENT_BITS | sequence,)).fetchone()
             return None if row is None else row[0]
@@ -323,4 +315,3 @@ def _look(future: asyncio.Future[None]) -> None:
     """Mark the exception of a job nobody waits for as seen; start-up repeats what it should have done."""
     if not future.cancelled():
         future.exception()
-

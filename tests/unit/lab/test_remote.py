@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import pytest
 
+from mailtui.lab import dialogue
 from mailtui.lab.certificates import Certificates
 from mailtui.lab.personality import (
     FINE,
@@ -484,6 +485,16 @@ async def test_size_limit_is_kept_at_mail_and_at_the_dot() -> None:
         await raw.ask("RCPT TO:<x@a.test>")
         await raw.ask("DATA")
         assert (await raw.ask("more than ten\r\n.")).startswith("552 5.3.4")
+        assert remote.records.total_received == 0
+
+
+async def test_content_is_bounded_even_without_a_size_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dialogue, "MAX_CONTENT", 10_000)
+    async with speaking(FINE.but(extensions=())) as (remote, raw):
+        await raw.to_data()
+        raw.writer.write(b"x" * 100_000 + b"\r\n.\r\n")
+        assert (await raw.reply()).startswith("552 5.3.4")
+        assert (await raw.ask("NOOP"))[:3] == "250"
         assert remote.records.total_received == 0
 
 

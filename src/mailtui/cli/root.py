@@ -1,0 +1,61 @@
+"""The command `mailtui`: the options before the verb and the tree of verbs.
+
+Owned here: which verb is called what. Verbs of the table of requests are made from it; a name with a dot is a verb in a group.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import click
+
+from mailtui import __version__
+from mailtui.control.api import ACTIONS, REQUESTS, Backup, Prune, Show, Status
+
+from . import actions, context, host, offline, reads, verbs
+from .context import Context
+
+WAYS: Final = """\
+mailtui serve                       the relay, on 127.0.0.1:2525 unless a configuration says otherwise
+mailtui status                      is mail flowing? (asks the relay that runs)
+mailtui demo --headless             a relay among misbehaving mail servers, all on this machine
+mailtui --help                      all verbs"""
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="The configuration file.")
+@click.option("--socket", type=click.Path(path_type=Path), help="The relay's socket, instead of the configured one.")
+@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.pass_context
+def main(ctx: click.Context, config_path: Path | None, socket: Path | None) -> None:
+    """A mail relay and its operator's tools."""
+    ctx.obj = Context(config_path, socket)
+    if ctx.invoked_subcommand is None:
+        context.say([WAYS])
+
+
+@main.group()
+def queue() -> None:
+    """What waits, why, and since when."""
+
+
+@main.group()
+def dns() -> None:
+    """What the relay remembers of the DNS."""
+
+
+_GROUPS: Final = {"queue": queue, "dns": dns}
+_OWN: Final = {request.name for request in (Status, Show, Backup, Prune, *ACTIONS)}
+
+for _request in REQUESTS.values():
+    if _request.name not in _OWN:
+        _GROUPS.get(_request.name.partition(".")[0], main).add_command(verbs.command(_request))
+for _action in ACTIONS:
+    main.add_command(actions.command(_action))
+for _command in (
+    *(reads.status, reads.show, reads.log),
+    *(host.serve, host.check_config, host.demo, host.passwd, host.dkim),
+    *(offline.check_queue, offline.backup, offline.prune),
+):
+    main.add_command(_command)

@@ -1,0 +1,163 @@
+"""What each answer looks like to a person: one function per kind of result, from the value to lines.
+
+Owned here: the layout of the short answers and tables. `status` and `show` have modules of their own. Pure but for the current time,
+which `screen` reads once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+
+from mailtui.control.results import BackedUp, Draining, Flushed, Pruned, Reloaded, StatusView
+from mailtui.views import (
+    AGE_LABELS,
+    Affected,
+    AgeRow,
+    Counts,
+    DestinationRow,
+    MessageView,
+    QueuePage,
+    QueueRow,
+    ReasonRow,
+)
+
+from .format import Column, age, clock, plural, size, table
+from .message import message_screen
+from .status import status_screen
+
+
+def screen(result: object, cells: int | None, now: datetime | None = None) -> Iterable[str]:
+    """The lines that tell `result`, at most `cells` wide where that is possible (None: as wide as it is)."""
+    moment = now or datetime.now(UTC)
+    match result:
+        case StatusView():
+            return status_screen(result, moment)
+        case MessageView():
+            return message_screen(result, moment)
+        case QueuePage():
+            return queue_screen(result.rows, cells, moment)
+        case Counts():
+            return counts_screen(result)
+        case Affected():
+            return affected_screen(result)
+        case tuple():
+            return list_screen(result, cells, moment)
+    return short_screen(result)
+
+
+def list_screen(rows: Sequence[object], cells: int | None, now: datetime) -> Iterable[str]:
+    """The grids; all rows are of one kind."""
+    domains = [row for row in rows if isinstance(row, DestinationRow)]
+    reasons = [row for row in rows if isinstance(row, ReasonRow)]
+    ages = [row for row in rows if isinstance(row, AgeRow)]
+    if domains:
+        return domains_screen(domains, cells, now)
+    if reasons:
+        return reasons_screen(reasons, cells, now)
+    return ages_screen(ages, cells) if ages else ["nothing waits"]
+
+
+def queue_screen(rows: Sequence[QueueRow], cells: int | None, now: datetime) -> Iterator[str]:
+    """A line per recipient."""
+    if not rows:
+        yield "nothing found"
+        return
+    columns = (
+        *(Column("ID"), Column("STATE"), Column("AGE", True), Column("TRIES", True), Column("NEXT", True)),
+        *(Column("RECIPIENT", least=16), Column("SENDER", least=10), Column("SIZE", True), Column("LAST REPLY", least=20)),
+    )
+    yield from table(columns, (_queue_cells(row, now) for row in rows), cells)
+
+
+def _queue_cells(row: QueueRow, now: datetime) -> Sequence[object]:
+    due = "now" if row.next_attempt and row.next_attempt <= now else clock(row.next_attempt, now)
+    reply = " ".join(part for part in (str(row.last_code or ""), row.last_enhanced, row.last_text) if part)
+    told = f"{row.class_}: {reply}" if row.class_ and row.state != "delivered" else reply
+    age_ = age(row.age_seconds)
+    return row.id, row.state, age_, row.attempts, due, row.recipient, row.sender or "<>", size(row.size), told
+
+
+def counts_screen(counts: Counts) -> Iterator[str]:
+    """Recipients and messages, and the states they are in."""
+    yield f"{plural(counts.recipients, 'recipient')} of {plural(counts.messages, 'message')}"
+    states = {name: getattr(counts.by_state, name) for name in counts.by_state.__struct_fields__}
+    yield from (f"  {name:<10} {count:>10,}" for name, count in states.items() if count)
+
+
+def domains_screen(rows: Sequence[DestinationRow], cells: int | None, now: datetime) -> Iterator[str]:
+    """A line per destination; the last columns count attempts of a quarter of an hour."""
+    columns = (
+        *(Column("DESTINATION", least=16), Column("SITE", least=10), Column("WAITING", True), Column("HELD", True)),
+        *(Column("OLDEST", True), Column("OK/15m", True), Column("DEFER", True), Column("BOUNCE", True)),
+        *(Column("MOSTLY"), Column("SUSPENDED", True)),
+    )
+    cells_of = (
+        (
+            *(row.destination, row.site, row.waiting, row.held, age(row.oldest_seconds) if row.waiting else ""),
+            *(row.delivered_15m, row.deferred_15m, row.bounced_15m, row.top_class, clock(row.suspended_until, now)),
+        )
+        for row in rows
+    )
+    yield from table(columns, cells_of, cells)
+
+
+def reasons_screen(rows: Sequence[ReasonRow], cells: int | None, now: datetime) -> Iterator[str]:
+    """A line per kind of failure, the commonest first."""
+    columns = (
+        *(Column("COUNT", True), Column("SITE", least=12), Column("CLASS"), Column("WHAT IT MEANS", least=20)),
+        *(Column("OLDEST", True), Column("NEXT", True), Column("EXAMPLE"), Column("REPLY", least=16)),
+    )
+    cells_of = (
+        (
+            *(row.count, row.site or row.destination, row.class_, row.sentence),
+            *(age(row.oldest_seconds), clock(row.next_attempt, now), row.sample_id, row.fingerprint),
+        )
+        for row in rows
+    )
+    yield from table(columns, cells_of, cells)
+
+
+def ages_screen(rows: Sequence[AgeRow], cells: int | None) -> Iterator[str]:
+    """A line per site or destination, a column per age; empty cells are zero."""
+    by_site = any(row.site for row in rows)
+    columns = (
+        Column("SITE" if by_site else "DESTINATION", least=16),
+        *(Column("WAITING", True), *(Column(label, True) for label in AGE_LABELS)),
+    )
+    cells_of = (
+        (
+            row.site or row.destination or "(none yet)",
+            row.waiting,
+            *(getattr(row.ages, name) or "" for name in row.ages.__struct_fields__),
+        )
+        for row in rows
+    )
+    yield from table(columns, cells_of, cells)
+
+
+def affected_screen(result: Affected) -> Iterator[str]:
+    """What a verb did."""
+    yield f"{result.verb}: {plural(result.done, 'recipient')} of {plural(result.messages, 'message')}"
+    if result.skipped:
+        yield f"left alone: {plural(result.skipped, 'recipient')} being sent at this moment"
+    if result.failed:
+        yield f"left alone: {plural(result.failed, 'recipient')} in a state that {result.verb} does not apply to"
+
+
+def short_screen(result: object) -> Iterator[str]:
+    """The verbs that concern the relay as a whole."""
+    match result:
+        case Reloaded(applied=applied, needs_restart=restart):
+            yield f"applied: {', '.join(applied)}" if applied else "nothing to apply"
+            if restart:
+                yield f"needs a restart: {', '.join(restart)}"
+        case Draining(in_flight=count):
+            yield f"nothing new is taken; {plural(count, 'recipient')} being sent"
+        case Flushed(answers=count):
+            yield f"forgot {plural(count, 'DNS answer')}"
+        case Pruned():
+            freed = f"{size(result.freed)} freed"
+            yield f"removed {plural(result.messages, 'message')} and {plural(result.bodies, 'stored body').replace('bodys', 'bodies')}; {freed}"
+        case BackedUp(path=path, size=octets):
+            yield f"{path}: {size(octets)}, checked"

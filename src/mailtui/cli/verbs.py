@@ -1,0 +1,124 @@
+"""Verbs made from the table of requests: a request's fields are its options, its docstring is its help.
+
+Owned here: that translation, and the commands that need nothing more: ask, print. Verbs with manners of their own are in `actions`,
+`reads` and `offline`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Final, TypeVar
+
+import click
+import msgspec.inspect
+from msgspec.inspect import BoolType, IntType, LiteralType, Metadata, NoneType, UnionType
+
+from mailtui.control.api import Request
+
+from . import context
+from .context import Context
+from .screens import screen
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+#: What a field is called on the command line when that is not its own name.
+_NAMES: Final = {"everything": "all", "after_seq": "after"}
+
+
+def parameters(kind: type[msgspec.Struct]) -> list[click.Parameter]:
+    """The options and arguments of a request: `filter` takes the words of the command line, other required text is an argument."""
+    info = msgspec.inspect.type_info(kind)
+    assert isinstance(info, msgspec.inspect.StructType)
+    return [_parameter(field) for field in info.fields]
+
+
+def _parameter(field: msgspec.inspect.Field) -> click.Parameter:
+    if field.name == "filter":
+        return click.Argument(["filter"], nargs=-1, metavar="[FILTER]...")
+    type_, help_ = _plain(field.type)
+    if field.required:
+        return click.Argument([field.name], type=_click_type(type_))
+    name = f"--{_NAMES.get(field.name, field.name).replace('_', '-')}"
+    if isinstance(type_, BoolType):
+        return click.Option([name, field.name], is_flag=True, help=f"{help_}.")
+    default = field.default if field.default not in ("", None, msgspec.NODEFAULT) else None
+    return click.Option(
+        [name, field.name], type=_click_type(type_), default=default, help=f"{help_}.", show_default=default is not None
+    )
+
+
+def _plain(type_: msgspec.inspect.Type) -> tuple[msgspec.inspect.Type, str]:
+    """A field's type without what is said about it, and that."""
+    if isinstance(type_, UnionType):
+        type_ = next(member for member in type_.types if not isinstance(member, NoneType))
+    if isinstance(type_, Metadata):
+        return type_.type, str((type_.extra_json_schema or {}).get("description", ""))
+    return type_, ""
+
+
+def _click_type(type_: msgspec.inspect.Type) -> click.ParamType:
+    match type_:
+        case IntType(ge=least, le=most):
+            return click.IntRange(least, most)
+        case LiteralType(values=values):
+            return click.Choice([str(value) for value in values])
+    return click.STRING
+
+
+def build(kind: type[T], values: dict[str, object]) -> T:
+    """The request that options describe; what was not given stays at its default. click.UsageError when that is no request."""
+    given = {name: value for name, value in values.items() if value is not None}
+    if "filter" in given:
+        given["filter"] = " ".join(map(_quoted, _words(given["filter"])))
+    try:
+        return msgspec.convert(given, kind)
+    except msgspec.ValidationError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _words(value: object) -> Iterable[str]:
+    return [str(word) for word in value] if isinstance(value, tuple) else [str(value)]
+
+
+def _quoted(word: str) -> str:
+    """A word of the shell as a word of the filter language: quotes around what has spaces."""
+    if not any(character.isspace() for character in word) or '"' in word:
+        return word
+    field, colon, value = word.partition(":")
+    return f'{field}:"{value}"' if colon and field.isalpha() else f'"{word}"'
+
+
+def command(kind: type[Request[object]]) -> click.Command:
+    """The verb of a request that is asked and printed."""
+
+    def ask(here: Context, /, as_json: bool, **values: object) -> None:
+        show(here.ask(build(kind, values)), as_json)
+
+    return make(kind, context.pass_context(ask))
+
+
+def make(kind: type[msgspec.Struct], callback: Callable[..., object], extra: Iterable[click.Parameter] = ()) -> click.Command:
+    """A command with the parameters of `kind` and --json, whose callback gets them all by name."""
+    name = str(vars(kind)["name"]).rpartition(".")[2]
+    as_json = click.Option(["--json", "as_json"], is_flag=True, help="JSON, one object a line.")
+    return click.Command(name, callback=callback, params=[*parameters(kind), *extra, as_json], help=kind.__doc__)
+
+
+def show(result: object, as_json: bool) -> None:
+    """Print an answer; where a list goes on is told on standard error, so that rows stay rows."""
+    if as_json:
+        context.say_json(rows(result))
+    else:
+        context.say(screen(result, context.columns()))
+    if after := getattr(result, "after", None):
+        sys.stdout.flush()
+        click.echo(f"more: --after {after}", err=True)
+
+
+def rows(result: object) -> Iterable[object]:
+    """What --json prints a line for: the rows of a list, else the answer itself."""
+    if isinstance(result, tuple):
+        return result
+    page: Iterable[object] | None = getattr(result, "rows", None)
+    return [result] if page is None else page
