@@ -34,7 +34,8 @@ def run(arguments: list[str]) -> int:
         finally:
             sys.stdout.flush()
     except click.UsageError as error:
-        return _fail(error.format_message(), EX_USAGE)
+        see = f" (see `{error.ctx.command_path} --help`)" if error.ctx else ""
+        return _fail(error.format_message() + see, EX_USAGE)
     except click.ClickException as error:
         return _fail(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):

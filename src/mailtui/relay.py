@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import sys
 import time
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from mailtui import config as settings
@@ -21,7 +18,7 @@ from mailtui.delivery.dns import Resolver
 from mailtui.delivery.fingerprint import fingerprint
 from mailtui.delivery.route import read_rules
 from mailtui.delivery.transcript import pack
-from mailtui.errors import ConfigError, MailtuiError, QueueIOError
+from mailtui.errors import MailtuiError, QueueIOError
 from mailtui.events import Journal, Notice, Ready, Stopping
 from mailtui.feedback.reporter import Reporter
 from mailtui.intake.listeners import Listeners
@@ -239,47 +236,15 @@ def _group(attempt: Attempt) -> str:
     return fingerprint(attempt.reply)
 
 
-async def _main(config: Config, announce: Callable[[Relay], None]) -> int:
-    relay = Relay(config)
-    await relay.start()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, relay.stop, signal.Signals(number).name)
-    loop.add_signal_handler(signal.SIGHUP, _reload, relay)
-    try:
-        announce(relay)
-        await relay.run()
-    finally:
-        await relay.close()
-    if relay.failed is not None:
-        raise relay.failed
-    return 0
-
-
-def _reload(relay: Relay) -> None:
-    try:
-        relay.reload()
-    except ConfigError as error:
-        relay.journal.publish(Notice(time.time(), "error", f"not reloaded, the old settings stay: {error}"))
-
-
 def serve(config: Config) -> int:
-    """Run a relay in this process until it is told to stop; the exit code. Prints one line `ready ...` on standard output."""
+    """See `host.serve`."""
+    from mailtui import host
 
-    def announce(relay: Relay) -> None:
-        sys.stdout.write(
-            f"ready listeners={','.join(relay.listeners.addresses)} socket={config.relay.socket} pid={os.getpid()}\n"
-        )
-        sys.stdout.flush()
-
-    runner = asyncio.Runner(loop_factory=_loop_factory())
-    with runner:
-        return runner.run(_main(config, announce))
+    return host.serve(config)
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:  # not every platform has it; everything works without, at half the speed
-        return None
-    return uvloop.new_event_loop
+def demo(seconds: float) -> int:
+    """See `host.demo`."""
+    from mailtui import host
+
+    return host.demo(seconds)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
+from mailtui.lab.dns import DnsServer
 from tests.bench import table, versus
 from tests.bench.load import Load, Sink
-from tests.bench.names import NameServer
+from tests.kit.background import Background
 from tests.kit.postfix import Postfix
 from tests.kit.relay import Relay
 
@@ -31,9 +32,11 @@ def main() -> None:
         sink = stack.enter_context(Sink(host=MX_HOST))
         settings: dict[str, object] = versus.settings(f"{sink.host}:{sink.port}")
         if options.dns:
-            names = stack.enter_context(NameServer())
-            names.mail_host("dst.test", sink.host)
-            settings = {"dns": {"nameservers": [names.address]}, "delivery": {"port": sink.port}}
+            names = DnsServer(keep=1)
+            names.zone.mx("dst.test", "mx.dst.test")
+            names.zone.host("mx.dst.test", sink.host)
+            stack.enter_context(Background()).enter(names)
+            settings = {"dns": {"nameservers": [names.nameserver]}, "delivery": {"port": sink.port}}
         relays = [versus.ours(stack.enter_context(Relay(settings)))]
         if not options.alone:
             relays.append(versus.theirs(stack.enter_context(Postfix(next_hop=sink.port, next_hop_host=sink.host))))

@@ -51,6 +51,7 @@ class Relay:
         self._keep = keep
         self._env = env
         self._child: Child | None = None
+        self._before = 0
         self.configure(settings or {})
 
     def __enter__(self) -> Self:
@@ -81,10 +82,19 @@ class Relay:
         self.config.chmod(0o600)
 
     def start(self, timeout: float = 20.0) -> None:
-        """Start it and wait for its ready line."""
-        already = len(self.said())
-        self._child = Child([*MAILTUI, "serve", "--config", str(self.config)], self.log, env=self._env, cwd=self.root)
-        self._child.wait_until(lambda: _READY.search(self.said()[already:]), "the ready line", timeout)
+        """Start it and wait for its ready line; does nothing when it was launched already."""
+        if self._child is None:
+            self.launch()
+        self.wait_until_ready(timeout)
+
+    def launch(self) -> None:
+        """Start it without waiting for anything."""
+        self._before = len(self.said())
+        self._child = Child([*MAILTUI, "--config", str(self.config), "serve"], self.log, env=self._env, cwd=self.root)
+
+    def wait_until_ready(self, timeout: float = 20.0) -> None:
+        """Until this process has said that it is ready."""
+        self.child.wait_until(lambda: _READY.search(self.said()[self._before :]), "the ready line", timeout)
 
     def stop(self, patience: float = 60.0) -> int | None:
         """SIGTERM, and wait for the drain; the exit code. None when it does not run."""

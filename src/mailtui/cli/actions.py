@@ -30,7 +30,7 @@ def command(kind: type[Action]) -> click.Command:
 
     def act(here: Context, /, as_json: bool, yes: bool, **values: object) -> None:
         request = build(kind, values)
-        if not request.filter and not request.everything:
+        if not request.ids and not request.filter and not request.everything:
             raise click.UsageError(f"{kind.name} what? Give ids, filter words, or --all")
         if not (yes or request.dry_run):
             request = confirmed(here, request)

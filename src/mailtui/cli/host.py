@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import click
 
-from mailtui.errors import EX_CANTCREAT, EX_DATAERR, EX_NOINPUT, EX_USAGE, ConfigError, ControlError
+from mailtui.errors import EX_CANTCREAT, EX_DATAERR, ConfigError, ControlError
 
 from . import context
 from .context import Context, pass_context
@@ -73,7 +73,7 @@ def passwd() -> None:
         raise ControlError("password", str(error), exit_code=EX_DATAERR) from None
 
 
-@click.group()
+@click.group(no_args_is_help=False)
 def dkim() -> None:
     """Keys that sign mail."""
 
@@ -115,5 +115,3 @@ def _keep(path: Path, pem: bytes) -> None:
         raise ControlError("exists", f"{path} is there already", hint, EX_CANTCREAT) from None
     except OSError as error:
         raise ControlError("cannot-create", f"{path}: {error.strerror}", exit_code=EX_CANTCREAT) from None
-
-

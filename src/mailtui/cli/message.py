@@ -75,7 +75,9 @@ def _attempt(number: int, attempt: AttemptView, now: datetime, transcript: bool)
     took = f"{sum(attempt.timings.values())} ms" if attempt.timings else ""
     where = ", ".join(part for part in (host, cell(attempt.tls), f"at {attempt.stage}", took) if part)
     yield f"  {number}. {clock(attempt.started, now)}  {attempt.disposition}  {where}"
-    yield f"     {_reply(attempt.code, attempt.enhanced, attempt.text)}" + (f"  ({attempt.class_})" if attempt.class_ else "")
+    yield f"     {_reply(attempt.code, attempt.enhanced, attempt.text)}" + (
+        f"  ({attempt.class_})" if attempt.class_ else ""
+    )
     if transcript:
         yield from _dialogue(attempt.transcript)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -26,35 +26,35 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Duration(click.ParamType):
-    """A duration as in the configuration: `90s`, `1h20m`."""
+def _seconds(ctx: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """A duration as the configuration writes it: `90s`, `1h20m`."""
+    from mailtui.config.values import Rejected, duration
 
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Seconds."""
-        from mailtui.config.values import Rejected, duration
-
-        try:
-            return value if isinstance(value, float) else duration(value)
-        except Rejected as error:
-            self.fail(str(error), param, ctx)
-
-
-_AGE: Final = Duration()
+    try:
+        return None if value is None else duration(value)
+    except Rejected as error:
+        raise click.BadParameter(str(error), ctx, parameter) from None
 
 
 @click.command(help=Status.__doc__)
 @click.option("--check", is_flag=True, help="One line and exit 0, 1 or 2, for monitoring.")
 @click.option("--warn-queued", type=click.IntRange(0), help="With --check: 1 from this many recipients in the queue.")
 @click.option("--crit-queued", type=click.IntRange(0), help="With --check: 2 from this many recipients in the queue.")
-@click.option("--warn-oldest", type=_AGE, help="With --check: 1 when the oldest is this old (30m, 4h).")
-@click.option("--crit-oldest", type=_AGE, help="With --check: 2 when the oldest is this old.")
+@click.option("--warn-oldest", callback=_seconds, help="With --check: 1 when the oldest is this old (30m, 4h).")
+@click.option("--crit-oldest", callback=_seconds, help="With --check: 2 when the oldest is this old.")
 @json_option
 @pass_context
-def status(here: Context, check: bool, as_json: bool, **thresholds: float | None) -> None:
+def status(
+    here: Context,
+    check: bool,
+    warn_queued: int | None,
+    crit_queued: int | None,
+    warn_oldest: float | None,
+    crit_oldest: float | None,
+    as_json: bool,
+) -> None:
     if check:
-        sys.exit(_check(here, msgspec.convert(thresholds, Limits, strict=False)))
+        sys.exit(_check(here, Limits(warn_queued, crit_queued, warn_oldest, crit_oldest)))
     verbs.show(here.ask(Status()), as_json)
 
 
@@ -63,7 +63,10 @@ def _check(here: Context, limits: Limits) -> int:
     try:
         level, line = judge(here.ask(Status()), limits)
     except MailtuiError as error:
-        level, line = 2, f"{WORDS[2]}: {error}" if isinstance(error, RelayNotRunning) else f"{WORDS[2]}: cannot ask: {error}"
+        level, line = (
+            2,
+            f"{WORDS[2]}: {error}" if isinstance(error, RelayNotRunning) else f"{WORDS[2]}: cannot ask: {error}",
+        )
     context.say([line])
     return level
 
@@ -127,7 +130,7 @@ async def _log(socket_path: Path, request: Log, as_json: bool) -> None:
                 context.say_json([msgspec.Raw(wire.encode_entry(entry).rstrip())])
             else:
                 context.say([_event_line(entry)])
-            if follow:
+            if request.follow:
                 sys.stdout.flush()
     if request.follow:
         raise ControlError("ended", "the relay has ended the stream; it stopped", exit_code=EX_USAGE)

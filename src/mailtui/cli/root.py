@@ -23,7 +23,9 @@ mailtui demo --headless             a relay among misbehaving mail servers, all 
 mailtui --help                      all verbs"""
 
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="The configuration file.")
 @click.option("--socket", type=click.Path(path_type=Path), help="The relay's socket, instead of the configured one.")
 @click.version_option(__version__, message="%(prog)s %(version)s")
@@ -35,18 +37,18 @@ def main(ctx: click.Context, config_path: Path | None, socket: Path | None) -> N
         context.say([WAYS])
 
 
-@main.group()
+@main.group(no_args_is_help=False)
 def queue() -> None:
     """What waits, why, and since when."""
 
 
-@main.group()
+@main.group(no_args_is_help=False)
 def dns() -> None:
     """What the relay remembers of the DNS."""
 
 
 _GROUPS: Final = {"queue": queue, "dns": dns}
-_OWN: Final = {request.name for request in (Status, Show, Backup, Prune, *ACTIONS)}
+_OWN: Final = {Status.name, Show.name, Backup.name, Prune.name, *(action.name for action in ACTIONS)}
 
 for _request in REQUESTS.values():
     if _request.name not in _OWN:
@@ -56,6 +58,6 @@ for _action in ACTIONS:
 for _command in (
     *(reads.status, reads.show, reads.log),
     *(host.serve, host.check_config, host.demo, host.passwd, host.dkim),
-    *(offline.check_queue, offline.backup, offline.prune),
+    offline.backup,
 ):
     main.add_command(_command)

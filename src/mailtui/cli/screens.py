@@ -65,7 +65,12 @@ def queue_screen(rows: Sequence[QueueRow], cells: int | None, now: datetime) -> 
         return
     columns = (
         *(Column("ID"), Column("STATE"), Column("AGE", True), Column("TRIES", True), Column("NEXT", True)),
-        *(Column("RECIPIENT", least=16), Column("SENDER", least=10), Column("SIZE", True), Column("LAST REPLY", least=20)),
+        *(
+            Column("RECIPIENT", least=16),
+            Column("SENDER", least=10),
+            Column("SIZE", True),
+            Column("LAST REPLY", least=20),
+        ),
     )
     yield from table(columns, (_queue_cells(row, now) for row in rows), cells)
 
@@ -157,7 +162,6 @@ def short_screen(result: object) -> Iterator[str]:
         case Flushed(answers=count):
             yield f"forgot {plural(count, 'DNS answer')}"
         case Pruned():
-            freed = f"{size(result.freed)} freed"
-            yield f"removed {plural(result.messages, 'message')} and {plural(result.bodies, 'stored body').replace('bodys', 'bodies')}; {freed}"
+            yield f"removed {plural(result.messages, 'message')} of the history; bodies dropped: {result.bodies:,}; {size(result.freed)} freed"
         case BackedUp(path=path, size=octets):
             yield f"{path}: {size(octets)}, checked"

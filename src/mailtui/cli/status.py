@@ -25,7 +25,9 @@ def headline(status: StatusView) -> str:
     """One sentence: does mail flow?"""
     rates, count = status.rates, waiting(status)
     moving = f"{rate(rates.accepted.minute)} in and {rate(rates.delivered.minute)} out a minute"
-    backlog = f"{plural(count, 'recipient')} wait, the oldest for {age(status.oldest_seconds)}" if count else "nothing waits"
+    backlog = (
+        f"{plural(count, 'recipient')} wait, the oldest for {age(status.oldest_seconds)}" if count else "nothing waits"
+    )
     if not status.ready:
         return f"not taking mail (starting or draining); {backlog}"
     if count == status.queue.held:
@@ -87,7 +89,12 @@ def judge(status: StatusView, limits: Limits) -> tuple[int, str]:
     causes = [(2, "not taking mail")] if not status.ready else []
     causes += [(1, line) for line in status.trouble]
     for least, most, value, text in (
-        (limits.warn_queued, limits.crit_queued, float(waiting(status)), f"{plural(waiting(status), 'recipient')} wait"),
+        (
+            limits.warn_queued,
+            limits.crit_queued,
+            float(waiting(status)),
+            f"{plural(waiting(status), 'recipient')} wait",
+        ),
         (limits.warn_oldest, limits.crit_oldest, float(status.oldest_seconds), f"oldest {age(status.oldest_seconds)}"),
     ):
         if most is not None and value >= most:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 import msgspec.inspect
@@ -27,10 +27,10 @@ _NAMES: Final = {"everything": "all", "after_seq": "after"}
 
 
 def parameters(kind: type[msgspec.Struct]) -> list[click.Parameter]:
-    """The options and arguments of a request: `filter` takes the words of the command line, other required text is an argument."""
+    """The options and arguments of a request: `filter` takes words (of an action: ids too), what is required is an argument."""
     info = msgspec.inspect.type_info(kind)
     assert isinstance(info, msgspec.inspect.StructType)
-    return [_parameter(field) for field in info.fields]
+    return [_parameter(field) for field in info.fields if field.name != "ids"]
 
 
 def _parameter(field: msgspec.inspect.Field) -> click.Parameter:
@@ -41,10 +41,10 @@ def _parameter(field: msgspec.inspect.Field) -> click.Parameter:
         return click.Argument([field.name], type=_click_type(type_))
     name = f"--{_NAMES.get(field.name, field.name).replace('_', '-')}"
     if isinstance(type_, BoolType):
-        return click.Option([name, field.name], is_flag=True, help=f"{help_}.")
+        return click.Option([name, field.name], is_flag=True, help=help_)
     default = field.default if field.default not in ("", None, msgspec.NODEFAULT) else None
     return click.Option(
-        [name, field.name], type=_click_type(type_), default=default, help=f"{help_}.", show_default=default is not None
+        [name, field.name], type=_click_type(type_), default=default, help=help_, show_default=default is not None
     )
 
 
@@ -53,11 +53,12 @@ def _plain(type_: msgspec.inspect.Type) -> tuple[msgspec.inspect.Type, str]:
     if isinstance(type_, UnionType):
         type_ = next(member for member in type_.types if not isinstance(member, NoneType))
     if isinstance(type_, Metadata):
-        return type_.type, str((type_.extra_json_schema or {}).get("description", ""))
+        text = str((type_.extra_json_schema or {}).get("description", ""))
+        return type_.type, f"{text[:1].upper()}{text[1:]}."
     return type_, ""
 
 
-def _click_type(type_: msgspec.inspect.Type) -> click.ParamType:
+def _click_type(type_: msgspec.inspect.Type) -> click.ParamType[Any]:
     match type_:
         case IntType(ge=least, le=most):
             return click.IntRange(least, most)
@@ -69,16 +70,19 @@ def _click_type(type_: msgspec.inspect.Type) -> click.ParamType:
 def build(kind: type[T], values: dict[str, object]) -> T:
     """The request that options describe; what was not given stays at its default. click.UsageError when that is no request."""
     given = {name: value for name, value in values.items() if value is not None}
-    if "filter" in given:
-        given["filter"] = " ".join(map(_quoted, _words(given["filter"])))
+    words = _words(given.pop("filter", ()))
+    if words and "ids" in kind.__struct_fields__ and not any(":" in word for word in words):
+        given["ids"] = tuple(words)
+    elif words:
+        given["filter"] = " ".join(map(_quoted, words))
     try:
         return msgspec.convert(given, kind)
     except msgspec.ValidationError as error:
         raise click.UsageError(str(error)) from None
 
 
-def _words(value: object) -> Iterable[str]:
-    return [str(word) for word in value] if isinstance(value, tuple) else [str(value)]
+def _words(value: object) -> list[str]:
+    return [str(word) for word in value] if isinstance(value, tuple) else []
 
 
 def _quoted(word: str) -> str:
@@ -98,7 +102,9 @@ def command(kind: type[Request[object]]) -> click.Command:
     return make(kind, context.pass_context(ask))
 
 
-def make(kind: type[msgspec.Struct], callback: Callable[..., object], extra: Iterable[click.Parameter] = ()) -> click.Command:
+def make(
+    kind: type[msgspec.Struct], callback: Callable[..., object], extra: Iterable[click.Parameter] = ()
+) -> click.Command:
     """A command with the parameters of `kind` and --json, whose callback gets them all by name."""
     name = str(vars(kind)["name"]).rpartition(".")[2]
     as_json = click.Option(["--json", "as_json"], is_flag=True, help="JSON, one object a line.")

@@ -36,7 +36,7 @@ Filter = Annotated[
     str, Meta(description="words such as state:deferred domain:gmail.com, all of which must hold", max_length=65536)
 ]
 History = Annotated[bool, Meta(description="finished recipients too")]
-Limit = Annotated[int, Meta(description="at most this many", ge=1, le=1000)]
+Limit = Annotated[int, Meta(description="at most this many", ge=1, le=10_000)]
 Grouping = Annotated[Literal["site", "destination"], Meta(description="what makes one line")]
 
 
@@ -83,6 +83,7 @@ class QueueDomains(Request[tuple[DestinationRow, ...]], frozen=True):
     """Destinations with mail waiting, and how they answer."""
 
     name = "queue.domains"
+    filter: Filter = ""
     limit: Limit = 100
 
 
@@ -90,6 +91,7 @@ class QueueReasons(Request[tuple[ReasonRow, ...]], frozen=True):
     """Why mail waits: failures of the same kind, counted."""
 
     name = "queue.reasons"
+    filter: Filter = ""
     by: Grouping = "site"
     limit: Limit = 100
 
@@ -98,6 +100,7 @@ class QueueAges(Request[tuple[AgeRow, ...]], frozen=True):
     """How long mail has waited, by destination."""
 
     name = "queue.ages"
+    filter: Filter = ""
     by: Grouping = "site"
     limit: Limit = 100
 
@@ -110,15 +113,17 @@ class Show(Request[MessageView], frozen=True):
 
 
 class Action(Request[Affected], frozen=True):
-    """What verbs on recipients have in common: a selection (a filter, or everything, said out loud) and manners.
+    """What verbs on recipients have in common: a selection (one of ids, a filter, and everything, said out loud) and manners.
 
-    In the filter bare words are ids: `<queue id>.<n>`, or a queue id for all its recipients. `expect` makes the request fail when it would touch another number of recipients; `dry_run` only counts.
+    An id is `<queue id>.<n>`, or a queue id for all its recipients. `expect` makes the request fail when it would touch
+    another number of recipients; `dry_run` only counts.
     """
 
     changes = True
     risk = Risk.REVERSIBLE
     patience = 3600.0
-    filter: Annotated[str, Meta(description="ids (any of them) and words such as domain:gmail.com", max_length=65536)] = ""
+    ids: tuple[str, ...] = ()
+    filter: Filter = ""
     everything: Annotated[bool, Meta(description="every recipient the verb applies to")] = False
     reason: Annotated[str, Meta(description="why, for those who come after", max_length=500)] = ""
     expect: Annotated[int, Meta(description="do nothing unless it is this many recipients", ge=0)] | None = None

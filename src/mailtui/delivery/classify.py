@@ -35,14 +35,14 @@ _WAIT: Final = re.compile(
     _AGAIN
     + r"\b(?:\W+(?:again|later|back|sending|your|the|this|mail|message|delivery|please|it|once|more|until|least|at|about|another|"
     r"approximately|for|in|after|within|by|greyfix|temporarily|by\s+\w+\s+[\d.]{1,10})\b){0,5}\W{1,3}(\d{1,6})\s?"
-    r"(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)\b(?:\W{1,3}(?:and\W)?(\d{1,2})\s?(s|secs?|seconds?|m|mins?|minutes?)\b)?"
+    r"(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|days?)(?![a-z])(?!\s+ago)"
+    r"(?:\W{0,3}(?:and\W)?(\d{1,2})\s?(s|secs?|seconds?|m|mins?|minutes?)\b)?"
 )
 _CLOCK: Final = re.compile(_AGAIN + r"\b[^\d\n]{1,20}(\d{1,3}):(\d\d):(\d\d)\b(?!:)")
-_UNIT: Final = {"s": 1, "m": 60, "h": 3600}
+_UNIT: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
-DELIVERED: Final = Verdict(
-    "success", "none", Disposition.DELIVERED, "The site took custody of the message.", scope="recipient"
-)
+#: Written out, so that a relay which only delivers never reads the rules.
+DELIVERED: Final = Verdict("success", "none", Disposition.DELIVERED, "The site took custody of the message.")
 
 
 def classify(stage: Stage, reply: Reply, *, provider: str = "") -> Verdict:
@@ -59,6 +59,12 @@ def classify(stage: Stage, reply: Reply, *, provider: str = "") -> Verdict:
 def provider_of(host: str) -> str:
     """The provider an MX host belongs to, by its suffix; "" for all the others."""
     return rulebook().provider(host)
+
+
+def advice(class_: str) -> str:
+    """What an operator does about a class, one line; "" for a class this version does not know."""
+    kind = rulebook().kinds.get(class_)
+    return kind.advice if kind else ""
 
 
 @lru_cache(maxsize=1024)

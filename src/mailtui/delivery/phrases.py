@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-TEXT_LIMIT: Final = 2000  # characters of a reply that rules see; real replies end long before
+TEXT_LIMIT: Final = 1500  # characters of a reply that rules see; real replies end long before
 _GAP: Final = r"(?:[^ ]+ ){0,6}"
 _ADDRESS: Final = re.compile(r"[\w.+=~!#$%&*/^{|}-]{1,64}+@[\w.\[\]-]{1,255}")
 _WORDS: Final = re.compile(r"\d{1,5}(?:\.\d{1,5})+|[^\W_]+")
@@ -91,7 +91,9 @@ def _expand(phrase: str, vocabulary: Mapping[str, str]) -> str:
 
 def _pattern(word: str, phrase: str) -> str:
     if not _WORD_OF_A_PHRASE.fullmatch(word):
-        raise PhraseError(f"phrase {phrase!r}: {word!r} is not a word (letters, digits, '_' for a space, '*' at the end)")
+        raise PhraseError(
+            f"phrase {phrase!r}: {word!r} is not a word (letters, digits, '_' for a space, '*' at the end)"
+        )
     if word == "#":
         return r"\d[\d.]*"
     return re.escape(word).replace("_", " ").replace(r"\*", "[^ ]*")

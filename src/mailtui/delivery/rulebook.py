@@ -155,7 +155,9 @@ class Rulebook:
     def compile_all(self) -> int:
         """Compile every phrase now and say how many there are. Matching compiles them one by one, as replies need them."""
         index = (*self._words.values(), *self._stems.values(), *self._codes.values())
-        phrases = {phrase for entries in index for c in entries for phrase in (c.phrase, *c.unless) if phrase is not None}
+        phrases = {
+            phrase for entries in index for c in entries for phrase in (c.phrase, *c.unless) if phrase is not None
+        }
         return len([compiled(phrase.source) for phrase in (*phrases, *self._guards)])
 
     def _add(self, order: int, rule: Rule) -> None:
@@ -197,7 +199,9 @@ def _kind(name: str, entry: dict[str, object]) -> Kind:
         raise RulesError(f"rules.toml: class {name}: {error}") from None
     for fault in (kind.fault, *kind.fault_at.values()):
         if fault not in FAULTS:
-            raise RulesError(f"rules.toml: class {name}: unknown fault {fault!r}, known are {', '.join(sorted(FAULTS))}")
+            raise RulesError(
+                f"rules.toml: class {name}: unknown fault {fault!r}, known are {', '.join(sorted(FAULTS))}"
+            )
     return kind
 
 

@@ -118,11 +118,11 @@ def noop(session: Session, args: bytes) -> bytes:
     return replies.OK
 
 
-def quit_(session: Session, args: bytes) -> bytes:
+def quit_(session: Session, args: bytes) -> bytes | None:
     if args.strip(b" "):
         return replies.BAD_ARGUMENTS
-    session.quit()
-    return replies.BYE
+    session.quit(replies.BYE)
+    return None
 
 
 def vrfy(session: Session, args: bytes) -> bytes:

@@ -1,20 +1,20 @@
 """One SMTP connection as an `asyncio.Protocol`: octets in, replies out.
 
-Owned here: the order of things, pausing, TLS, the budget of errors, deadlines and the ways a connection ends. There is
-no task per connection and no await per command: input is consumed as it arrives, the replies to one read go out in one
-write, and what must wait (a commit, a password, a handshake) calls back. Verbs are in `commands`, AUTH in `login`,
-content in `transfer`.
+Owned here: the order of things, TLS, the budget of errors and the deadlines. There is no task per connection and no
+await per command: input is consumed as it arrives, the replies to one read go out in one write, and what must wait (a
+commit, a password, a handshake) calls back. Lines are in `lines`, the way back in `link`, verbs in `commands`, AUTH in
+`login`, content in `transfer`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 from typing import Final, cast
 
 from . import commands, replies
 from .auth import client_key
 from .lines import Input
+from .link import Link
 from .login import Login
 from .policy import Client
 from .profile import Profile
@@ -29,8 +29,6 @@ MAX_COMMANDS: Final = 100  # without a message; RCPT has a limit of its own
 IDLE_SECONDS: Final = 300.0
 IDLE_STRESSED: Final = 10.0
 SESSION_SECONDS: Final = 3600.0
-UNREAD_SECONDS: Final = 300.0  # a client that does not read its replies
-LINGER_SECONDS: Final = 5.0  # between our close and the client's
 HANDSHAKE_SECONDS: Final = 60.0
 #: Input kept while something is waited for; beyond it reading pauses.
 MAX_AHEAD: Final = 65536
@@ -43,8 +41,8 @@ class Session(asyncio.Protocol):
 
     __slots__ = (
         *("server", "profile", "client", "key", "trusted", "helo", "extended", "user", "tls", "mail_seen", "commands"),
-        *("transaction", "transfer", "login", "_transport", "_input", "_out", "_facts", "_errors", "_began", "_seen"),
-        *("_entered", "_waiting", "_discarding", "_paused", "_choked", "_eof", "_closing", "_closed_at"),
+        *("transaction", "transfer", "login", "_link", "_input", "_facts", "_errors", "_began", "_seen"),
+        *("_entered", "_waiting", "_discarding"),
     )
 
     def __init__(self, server: Server, profile: Profile) -> None:
@@ -61,15 +59,12 @@ class Session(asyncio.Protocol):
         self.transaction: Transaction | None = None
         self.transfer: Transfer | None = None
         self.login: Login | None = None
-        self._transport: asyncio.Transport | None = None
+        self._link = Link()
         self._input = Input()
-        self._out: list[bytes] = []
         self._facts: Client | None = None
         self._errors = 0
         self._began = self._seen = server.now
-        self._entered = self._waiting = self._discarding = self._paused = self._eof = self._closing = False
-        self._choked: float | None = None
-        self._closed_at: float | None = None
+        self._entered = self._waiting = self._discarding = False
 
     # --- the connection ---
 
@@ -87,25 +82,24 @@ class Session(asyncio.Protocol):
         return refusal
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+        connection = self._link.transport = cast(asyncio.Transport, transport)
         if not self._entered:
             peer = transport.get_extra_info("peername")
             refusal = self.identify(peer[0] if peer else "")
             if refusal is not None:
-                self._closing = True
-                self._transport.write(refusal)
-                self._transport.close()
+                self._link.closing = True
+                connection.write(refusal)
+                connection.close()
                 return
-        self._note_tls()
-        self._transport.write(self.profile.greeting)
+        self.tls = self._link.tls
+        connection.write(self.profile.greeting)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.gone()
 
     def gone(self) -> None:
         """The client is no longer there. A message that was arriving is forgotten; one being committed stays."""
-        self._closing = True
-        self._transport = None
+        self._link.lost()
         self._input.clear()
         if self._entered:
             self._entered = False
@@ -116,51 +110,35 @@ class Session(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """A client may send all it has and shut its side down: what is complete is still answered (not under TLS)."""
-        self._eof = True
-        return not self.tls and not self._closing and (self._waiting or self._choked is not None)
+        self._link.eof = True
+        return not self.tls and not self._link.closing and self._blocked
 
     def pause_writing(self) -> None:
         """The client does not read: stop working for it until it does."""
-        self._choked = self.server.now
-        self._pause()
+        self._link.choked_since = self.server.now
+        self._link.pause()
 
     def resume_writing(self) -> None:
-        self._choked = None
+        self._link.choked_since = None
         if not self._waiting:
             self._process()
-
-    def _pause(self) -> None:
-        if not self._paused and self._transport is not None:
-            self._paused = True
-            self._transport.pause_reading()
-
-    def _resume(self) -> None:
-        if self._paused and self._transport is not None:
-            self._paused = False
-            self._transport.resume_reading()
-
-    def _note_tls(self) -> None:
-        assert self._transport is not None
-        tls = cast("ssl.SSLObject | None", self._transport.get_extra_info("ssl_object"))
-        self.tls = (tls.version() or "TLS") if tls is not None else ""
-        self._facts = None
 
     # --- input ---
 
     def data_received(self, data: bytes) -> None:
         self._seen = self.server.now
-        if self._closing or self._discarding:
+        if self._link.closing or self._discarding:
             return
         self._input.append(data)
         if not self._blocked:
             self._process()
         elif len(self._input) > MAX_AHEAD:
-            self._pause()
+            self._link.pause()
 
     @property
     def _blocked(self) -> bool:
         """Whether input must not be looked at now."""
-        return self._waiting or self._closing or self._choked is not None
+        return self._waiting or self._link.closing or self._link.choked_since is not None
 
     def _process(self) -> None:
         """Consume what can be consumed now and send the replies in one write."""
@@ -177,9 +155,9 @@ class Session(asyncio.Protocol):
             self.close_with(reply)
         self._flush()
         if not self._blocked:
-            self._resume()
-            if self._eof and self._transport is not None:
-                self._transport.close()
+            self._link.resume()
+            if self._link.eof:
+                self._link.close()
 
     def _read_content(self, transfer: Transfer) -> None:
         data = self._input.rest()
@@ -228,7 +206,7 @@ class Session(asyncio.Protocol):
         except Exception as error:
             reply = self.server.unforeseen(error, f"command of {self.client}")
         if reply is not None:
-            self._out.append(reply)
+            self._link.say(reply)
             if reply[0] >= _4YZ:
                 self._refused(command, args, reply)
 
@@ -285,7 +263,7 @@ class Session(asyncio.Protocol):
 
     def say(self, reply: bytes) -> None:
         """Answer, in order, with the next write."""
-        self._out.append(reply)
+        self._link.say(reply)
 
     def wait(self) -> None:
         """Look at no input until `proceed`."""
@@ -306,7 +284,7 @@ class Session(asyncio.Protocol):
         """A message is over; `reply` answers its final dot."""
         self.transfer = None
         self.drop_transaction()
-        self._out.append(reply)
+        self._link.say(reply)
         if reply[0] == _5YZ:
             self.count_error()
         if self._waiting:
@@ -314,71 +292,50 @@ class Session(asyncio.Protocol):
 
     def start_tls(self) -> None:
         """Answer STARTTLS and begin the handshake. Plaintext behind the command is discarded (RFC 3207 section 6)."""
-        self._out.append(replies.STARTTLS_READY)
+        self._link.say(replies.STARTTLS_READY)
         self._input.clear()
         self._waiting = self._discarding = True
         self._flush()
-        self._pause()
+        self._link.pause()
         self.server.own(self.server.loop.create_task(self._shake_hands()))
 
     async def _shake_hands(self) -> None:
-        if self._transport is None or self.profile.tls is None:
+        clear = self._link.transport
+        if clear is None or self.profile.tls is None:
             return
         self._discarding = False  # from the next line on, what arrives is TLS
         try:
             transport = await self.server.loop.start_tls(
-                self._transport, self, self.profile.tls, server_side=True, ssl_handshake_timeout=HANDSHAKE_SECONDS
+                clear, self, self.profile.tls, server_side=True, ssl_handshake_timeout=HANDSHAKE_SECONDS
             )
         except OSError:  # ssl.SSLError and TimeoutError are
             transport = None
-        if transport is None or self._closing:
+        if transport is None or self._link.closing:
             self.gone()
             return
-        self._transport = transport
-        self._paused = False
+        self._link.upgraded(transport)
         self.helo, self.extended = "", False
-        self._note_tls()
+        self.tls = self._link.tls
+        self._facts = None
         self.proceed()
 
-    # --- output and the end ---
+    # --- the end ---
 
     def _flush(self) -> None:
-        if self._transport is None:
-            self._out.clear()
-            return
-        if self._out:
-            self._transport.write(self._out[0] if len(self._out) == 1 else b"".join(self._out))
-            self._out.clear()
-        if self._closing and self._closed_at is None:
-            self._hang_up(self._transport)
+        self._link.flush(self.server.now)
+        if self._link.closing:
+            self._input.clear()
+            if self.transfer is not None:
+                self.transfer.drop()
 
     def close_with(self, reply: bytes) -> None:
         """Answer `reply` and end the connection; what else the client sends is not read."""
-        if self._closing:
-            return
-        self._out.append(reply)
-        self._closing = True
+        self._link.close_with(reply)
 
-    def quit(self) -> None:
-        """Close at once behind the last reply."""
-        self._closing = True
-        self._eof = True  # as good as: who says QUIT sends no more
-
-    def _hang_up(self, transport: asyncio.Transport) -> None:
-        """Close so that the last reply arrives: a close with input unread resets the connection, the reply with it."""
-        self._closed_at = self.server.now
-        self._input.clear()
-        if self.transfer is not None:
-            self.transfer.drop()
-        if self._eof or self.tls or not transport.can_write_eof():
-            transport.close()
-            return
-        try:
-            transport.write_eof()
-        except OSError:  # the client was faster
-            transport.abort()
-            return
-        self._resume()
+    def quit(self, reply: bytes) -> None:
+        """Answer `reply` and close at once."""
+        self._link.close_with(reply)
+        self._link.eof = True  # as good as: who says QUIT sends no more
 
     def drain(self, *, break_off: bool) -> None:
         """The relay stops: tell a client between messages; with `break_off` also inside one, but not at its commit."""
@@ -387,25 +344,19 @@ class Session(asyncio.Protocol):
 
     def abort(self) -> None:
         """Drop the connection without a word."""
-        if self._transport is not None:
-            self._transport.abort()
+        self._link.abort()
 
     def _end(self, reply: bytes) -> None:
-        if not self._closing and self._transport is not None:
-            self.close_with(reply)
+        if self._link.transport is not None:
+            self._link.close_with(reply)
             self._flush()
 
     def sweep(self, now: float, stressed: bool) -> None:
         """Apply the deadlines at `now` (monotonic seconds)."""
-        if self._closed_at is not None:
-            if now - self._closed_at > LINGER_SECONDS:
-                self.abort()
-        elif self._choked is not None:
-            if now - self._choked > UNREAD_SECONDS:
-                self.abort()
-        elif not self._waiting:
-            idle = IDLE_STRESSED if stressed and not self.known else IDLE_SECONDS
-            if now - self._began > SESSION_SECONDS or now - self._seen > idle:
-                self._end(replies.TIMEOUT)
-            elif self.transfer is not None and self.transfer.too_slow(now):
-                self._end(replies.TOO_SLOW)
+        if self._link.sweep(now) or self._waiting:
+            return
+        idle = IDLE_STRESSED if stressed and not self.known else IDLE_SECONDS
+        if now - self._began > SESSION_SECONDS or now - self._seen > idle:
+            self._end(replies.TIMEOUT)
+        elif self.transfer is not None and self.transfer.too_slow(now):
+            self._end(replies.TOO_SLOW)

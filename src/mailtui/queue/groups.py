@@ -123,7 +123,8 @@ async def reasons(
     where = scope(filter)
     rows = await reader.fetch(
         f"SELECT g.site, g.example, g.places, f.text, g.n, f.class, f.sentence, f.first_seen, f.last_seen, g.first, g.next FROM"
-        f" (SELECT {_KEY[by]}, max(ifnull(s.name, '')) AS site, min(l.destination) AS example, count(DISTINCT l.destination) AS places, r.fingerprint AS print,"
+        f" (SELECT {_KEY[by]}, max(ifnull(s.name, '')) AS site, min(l.destination) AS example, count(DISTINCT l.destination) AS places,"
+        " r.fingerprint AS print,"
         " count(*) AS n, min(r.id) AS first,"
         " min(iif(r.state IN ('queued', 'deferred'), max(r.next_attempt, l.not_before), NULL)) AS next"
         f"{FROM}{where.sql} AND {WAITS} AND r.fingerprint > 0 GROUP BY 1, r.fingerprint) g"

@@ -39,7 +39,10 @@ _ATTEMPTS: Final = (
 )
 _TRANSCRIPTS: Final = "SELECT id, lines FROM transcript WHERE id IN (SELECT value FROM json_each(?))"
 _SIZES: Final = "SELECT id, length(lines) FROM transcript WHERE id IN (SELECT value FROM json_each(?))"
-_EVENTS: Final = "SELECT at, kind, actor, text, recipient FROM event WHERE message = ? AND (?2 = 0 OR recipient IN (0, ?2)) ORDER BY at, id LIMIT ?3"
+_EVENTS: Final = (
+    "SELECT at, kind, actor, text, recipient FROM event WHERE message = ?1 AND (?2 = 0 OR recipient IN (0, ?2))"
+    " ORDER BY at, id LIMIT ?3"
+)
 
 _TIMINGS: Final = msgspec.json.Decoder(dict[str, int])
 _Attempt = tuple[int, float, str, str, str, int, str, str, str, str, str, str, int, int]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -80,7 +80,7 @@ class Reader:
                 raise QueryTimeout(f"the search took longer than {limit or self._limit:g} s; narrow it down") from error
             raise
 
-    def _give_back(self, connection: aiosqlite.Connection, work: asyncio.Future[object]) -> None:
+    def _give_back(self, connection: aiosqlite.Connection, work: asyncio.Future[Iterable[sqlite3.Row]]) -> None:
         self._free.put_nowait(connection)
         if not work.cancelled():
             work.exception()  # seen: the asker may be gone

@@ -20,19 +20,17 @@ from mailtui.events import AnyEvent, Attempted, Notice, SiteChanged
 from mailtui.model import (
     Attempt,
     Claim,
-    ClaimedRecipient,
     Delivery,
     Disposition,
     Obstacle,
     Stage,
     State,
-    Verdict,
     encode_id,
 )
 from mailtui.queue import lanes
 from mailtui.queue.lanes import DueLane
 from mailtui.queue.outcomes import Outcome
-from mailtui.queue.schedule import Backoff, Move, decide, expiry_reply, site_failed
+from mailtui.queue.schedule import Backoff, Move, decide, site_failed
 from mailtui.queue.sites import LaneState, Outage, Site
 from mailtui.queue.store import Store
 
@@ -98,6 +96,7 @@ class Runner(Generic[P]):
         self._sites: dict[str, Site] = {}
         self._planning = 0
         self._to_plan: list[LaneState] = []
+        self._parked: dict[int, float] = {}  # lanes whose DNS fails: new mail is no reason to ask before their time
         self._slots = 0
         self._unproven = 0
         self._delivering = 0
@@ -131,6 +130,8 @@ class Runner(Generic[P]):
                 try:
                     full = [site.name for site in self._sites.values() if site.full]
                     due = await self._store.due(time.time(), MAX_LANES, full)
+                    for lane in due:
+                        self._parked.pop(lane.id, None)
                     self.wake(due)
                 except Unavailable:
                     pass  # said by whoever met it first; the next tick tries again
@@ -152,6 +153,8 @@ class Runner(Generic[P]):
         for lane in due:
             state = self._lanes.get(lane.id)
             if state is None:
+                if time.time() < self._parked.get(lane.id, 0.0):
+                    continue
                 if len(self._lanes) >= MAX_LANES:
                     return
                 state = self._lanes[lane.id] = LaneState(lane)
@@ -267,7 +270,7 @@ class Runner(Generic[P]):
             lanes.park_lane(db, lane.id, until, reason)
             return until
 
-        until = await self._store.run(job)
+        until = self._parked[lane.id] = await self._store.run(job)
         self._publish(SiteChanged(now, lane.destination, "broken", reason, until))
         if not stands:
             await self._store.expire([lane.id], now)
@@ -280,7 +283,7 @@ class Runner(Generic[P]):
         while site.waiting and not self._stopping and not self.paused and site.may_start(now) and self._room(site):
             if site.claiming and once:
                 return
-            if self._alone or self.outage.active and not self.outage.may_probe(now):
+            if self._alone or (self.outage.active and not self.outage.may_probe(now)):
                 return
             site.in_use += 1
             site.claiming += 1
@@ -456,7 +459,7 @@ class Runner(Generic[P]):
     async def _write(self, claim: Claim, delivery: Delivery, signature: bytes | None, note: str) -> None:
         """Record an outcome. While the disk is full it waits here, keeping its slot: nothing new is started meanwhile."""
         by_id = {recipient.id: recipient for recipient in claim.recipients}
-        moves = tuple(self._move(by_id[attempt.recipient], claim, attempt) for attempt in delivery.attempts)
+        moves = tuple(decide(by_id[attempt.recipient], attempt, self._backoff) for attempt in delivery.attempts)
         routes = tuple(
             self._store.route_of(claim.sender, claim.destination, by_id[move.attempt.recipient].attempts)
             if move.state is State.DEFERRED
@@ -480,22 +483,6 @@ class Runner(Generic[P]):
         kept = self._config.delivery.transcripts
         return kept == "all" or (kept == "failures" and any(move.state is not State.DELIVERED for move in moves))
 
-    def _move(self, recipient: ClaimedRecipient, claim: Claim, attempt: Attempt) -> Move:
-        move = decide(recipient, attempt, self._backoff)
-        if not move.expired:
-            return move
-        reply = expiry_reply(attempt.reply, attempt.ended - claim.received_at)
-        verdict = Verdict("expired", attempt.verdict.fault, Disposition.BOUNCED, attempt.verdict.sentence)
-        return Move(
-            Attempt(
-                attempt.recipient, attempt.started, attempt.ended, attempt.stage, verdict, reply, attempt.host, attempt.address,
-                attempt.tls, attempt.timings,
-            ),
-            State.BOUNCED,
-            attempt.ended,
-            expired=True,
-        )  # fmt: skip
-
     def _event(self, address: str, claim: Claim, move: Move) -> Attempted:
         attempt, reply = move.attempt, move.attempt.reply
         return Attempted(
@@ -503,7 +490,7 @@ class Runner(Generic[P]):
             id=encode_id(claim.message),
             recipient=address,
             disposition=move.state.value,
-            class_=attempt.verdict.class_,
+            class_="expired" if move.expired else attempt.verdict.class_,
             stage=attempt.stage.value,
             code=reply.code,
             enhanced=reply.enhanced,

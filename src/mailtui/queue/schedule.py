@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from mailtui.model import Attempt, ClaimedRecipient, Disposition, Reply, State, Verdict
+from mailtui.model import Attempt, ClaimedRecipient, Disposition, State, Verdict
 
 #: Bounds of a wait hint taken from a reply ("try again in 300 seconds").
 HINT_FLOOR: Final = 30.0
@@ -58,13 +58,6 @@ def decide(
     wait = attempt.verdict.wait
     delay = backoff.hinted(wait, chance()) if wait is not None else backoff.delay(recipient.attempts, chance())
     return Move(attempt, State.DEFERRED, attempt.ended + delay)
-
-
-def expiry_reply(last: Reply, lifetime: float) -> Reply:
-    """The reply kept for a recipient that was given up: what the last attempt said stays readable."""
-    days = f"{lifetime / 86400:.1f} days".replace(".0 ", " ") if lifetime >= 86400 else f"{lifetime / 60:.0f} minutes"
-    said = f"; last reply: {last}" if last.code or last.text else ""
-    return Reply(0, "4.4.7", f"not delivered within {days}{said}")
 
 
 def site_failed(verdict: Verdict) -> bool:

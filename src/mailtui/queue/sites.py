@@ -114,7 +114,8 @@ class Site:
             return False  # one of several under way when it broke: known already
         self._streak += 1
         self.limit = max(1.0, self.limit // 2)
-        if self.failures or self._streak >= min(self.in_use, COHORT):
+        under_way = max(1, self.in_use - self.claiming)  # a slot that still looks for work proves nothing
+        if self.failures or self._streak >= min(under_way, COHORT):
             self.failures += 1
             return True
         return False

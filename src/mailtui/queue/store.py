@@ -237,6 +237,10 @@ class Store:
         """See `claims.hold`."""
         return self.writer.submit(lambda db: claims.hold(db, claim, reason, now))
 
+    def report_bounced(self, db: sqlite3.Connection, rows: Sequence[int], now: float, delay: float) -> News:
+        """Within a job: the DSNs for recipients just set to bounced by an operator. See `reports.for_bounced`."""
+        return reports.for_bounced(db, self, self._lanes, rows, now, delay)
+
     def run(self, job: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
         """Any other whole-transaction job of this room."""
         return self.writer.submit(job)

@@ -168,8 +168,8 @@ async def test_users_that_changed_are_not_remembered(authenticator: Authenticato
 
 
 async def test_an_address_that_guesses_is_stopped_and_its_tokens_come_back(authenticator: Authenticator) -> None:
-    for _ in range(20):
-        await authenticator.check(STRANGER, "192.0.2.1", 0.0)
+    for number in range(20):
+        await authenticator.check(Credentials(f"user{number}", b"x"), "192.0.2.1", 0.0)
     with pytest.raises(TooManyFailures):
         await authenticator.check(STRANGER, "192.0.2.1", 0.0)
     with pytest.raises(TooManyFailures):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +18,7 @@ def read(octets: bytes, cuts: list[int], *, in_auth: bool = False) -> list[bytes
     lines: list[bytes] = []
     input_ = Input()
     places = sorted({0, len(octets), *(cut for cut in cuts if cut < len(octets))})
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in pairwise(places):
         input_.append(octets[start:end])
         while True:
             try:

@@ -1,0 +1,198 @@
+"""Hosting a relay in this process: signals, the control socket, the line that says it is ready, and the demo world.
+
+Owned here: what `mailtui serve` and `mailtui demo` do. The relay works without this module; it has no window then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mailtui import config as settings
+from mailtui.config import Config
+from mailtui.control.server import Server
+from mailtui.delivery.transcript import unpack
+from mailtui.errors import MailtuiError
+from mailtui.events import Notice
+from mailtui.queue import queries
+from mailtui.queue.operate import Operator
+from mailtui.queue.reader import Reader
+from mailtui.relay import Relay
+from mailtui.service import Desk
+
+if TYPE_CHECKING:
+    from mailtui.lab.world import World
+
+
+@asynccontextmanager
+async def hosted(config: Config) -> AsyncIterator[tuple[Relay, Reader]]:
+    """A started relay with its control socket, and a reader of its queue; closed at the end, whatever ends it."""
+    relay = Relay(config)
+    await relay.start()
+    try:
+        reader = await Reader.open(relay.store.path, unpack)
+        operator = Operator(relay.store, reader, relay.runner.unblock, relay.journal.publish)
+        server = Server(Desk(relay, reader, operator), relay.journal, lambda: relay.config)
+        try:
+            await server.start()
+            yield relay, reader
+        finally:
+            await server.close()
+            await reader.close()
+    finally:
+        await relay.close()
+
+
+async def _serve(config: Config) -> int:
+    async with hosted(config) as (relay, _):
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, relay.stop, signal.Signals(number).name)
+        loop.add_signal_handler(signal.SIGHUP, _reload, relay)
+        listeners = ",".join(relay.listeners.addresses)
+        _say(f"ready listeners={listeners} socket={config.relay.socket} pid={os.getpid()}")
+        await relay.run()
+    if relay.failed is not None:
+        raise relay.failed
+    return 0
+
+
+def _reload(relay: Relay) -> None:
+    try:
+        relay.reload()
+    except MailtuiError as error:
+        relay.journal.publish(Notice(time.time(), "error", f"not reloaded, the old settings stay: {error}"))
+
+
+def _say(line: str) -> None:
+    with suppress(OSError):  # nobody reads our standard output any more: that is no reason to stop relaying
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+
+def serve(config: Config) -> int:
+    """Run a relay in this process until it is told to stop; the exit code. Prints one line `ready ...` on standard output."""
+    return _run(_serve(config))
+
+
+def _run(main: Coroutine[object, object, int]) -> int:
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(main)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # not every platform has it; everything works without, at half the speed
+        return None
+    return uvloop.new_event_loop
+
+
+# ---------------------------------------------------------------------- the demo
+
+
+class Ledger(msgspec.Struct, frozen=True):
+    """Where every recipient of the demo is; accepted is the sum of the others."""
+
+    accepted: int
+    waiting: int
+    delivered: int
+    bounced: int
+    suppressed: int
+    purged: int
+
+
+def demo(seconds: float) -> int:
+    """A relay, the lab and traffic for `seconds`, on this machine alone; progress lines, then the ledger as JSON."""
+    with tempfile.TemporaryDirectory(prefix="mailtui-demo-") as folder:
+        return _run(_demo(Path(folder), seconds))
+
+
+async def _demo(folder: Path, seconds: float) -> int:
+    from mailtui.lab.world import World
+
+    async with World() as world:
+        config = _demo_config(folder, world)
+        async with hosted(config) as (relay, reader):
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                loop.add_signal_handler(number, relay.stop, signal.Signals(number).name)
+            _say(f"look from another terminal: mailtui --config {folder}/config.toml status")
+            running = asyncio.ensure_future(relay.run())
+            sending = asyncio.ensure_future(world.traffic(rate=20, connections=4).run())
+            await _unfold(world, reader, running, seconds)
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+            relay.stop("the demo is over")
+            await running
+            ledger = await _ledger(reader)
+        _say(msgspec.json.encode(ledger).decode())
+    return 0
+
+
+async def _unfold(world: World, reader: Reader, running: asyncio.Future[None], seconds: float) -> None:
+    """Let the incident take its course, with a line of progress every five seconds."""
+    began, told = time.monotonic(), -1
+    while (passed := time.monotonic() - began) < seconds and not running.done():
+        phase = await world.script(passed)
+        if int(passed) // 5 != told:
+            told = int(passed) // 5
+            ledger = await _ledger(reader)
+            _say(
+                f"{passed:4.0f} s  {phase.value:<9}  accepted {ledger.accepted}  waiting {ledger.waiting}"
+                f"  delivered {ledger.delivered}  bounced {ledger.bounced}"
+            )
+        await asyncio.wait({running}, timeout=min(1.0, seconds - passed))
+
+
+async def _ledger(reader: Reader) -> Ledger:
+    standing = await queries.standing(reader, time.time())
+    queue, totals = standing.queue, standing.totals
+    waiting = queue.queued + queue.sending + queue.deferred + queue.held
+    return Ledger(totals.accepted, waiting, totals.delivered, totals.bounced, totals.suppressed, totals.purged)
+
+
+def _demo_config(folder: Path, world: World) -> Config:
+    """A relay for the lab: its DNS and port, and a schedule short enough to watch."""
+    lab = world.settings()
+    path = folder / "config.toml"
+    quoted = ", ".join(f'"{server}"' for server in lab.nameservers)
+    path.write_text(
+        f"""[relay]
+hostname = "relay.shop.example"
+environment = "demo"
+data_dir = "{folder}/data"
+[[listener]]
+bind = "{lab.listener}"
+[intake]
+min_free_disk = "50MB"
+[queue]
+lifetime = "2m"
+bounce_lifetime = "1m"
+[retry]
+schedule = ["3s", "5s", "10s", "15s"]
+[delivery]
+port = {lab.port}
+[timeouts]
+connect = "3s"
+[dns]
+nameservers = [{quoted}]
+timeout = "3s"
+[tls]
+ca_file = "{lab.ca_file}"
+[log]
+level = "error"
+""",
+        encoding="utf-8",
+    )
+    return settings.load(path, os.environ)

@@ -1,0 +1,206 @@
+"""The verbs of an operator, each as one step of the writer over some recipients: retry, hold, release, purge, bounce.
+
+Owned here: which states a verb applies to (by `model.EDGES`), what it does to state, schedule and lifetime, and the event rows that
+say who did it and why. Functions run in the writer's thread, inside its transaction; which recipients are meant was found before,
+so every state is looked at again here: what is being sent meanwhile is skipped.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from mailtui.model import RECIPIENT_BITS, Cause, State, may_move
+from mailtui.queue.lanes import make_due, settle_due
+
+#: Seconds in which a bounce may still be taken back: its DSN does not leave before.
+BOUNCE_DELAY: Final = 60.0
+
+
+class Verb(StrEnum):
+    """What an operator can do to recipients."""
+
+    RETRY = "retry"
+    HOLD = "hold"
+    RELEASE = "release"
+    PURGE = "purge"
+    BOUNCE = "bounce"
+
+
+#: What a recipient without any reply shows, and its DSN says, after a bounce.
+_GIVEN_UP: Final = (
+    "UPDATE recipient SET text = 'given up by the operator', enhanced = '5.0.0' WHERE id = ? AND code = 0 AND text = ''"
+)
+
+#: The states each verb applies to.
+APPLIES: Final[dict[Verb, tuple[State, ...]]] = {
+    Verb.RETRY: (State.QUEUED, State.DEFERRED),
+    Verb.HOLD: (State.QUEUED, State.DEFERRED),
+    Verb.RELEASE: (State.HELD,),
+    Verb.PURGE: (State.QUEUED, State.DEFERRED, State.HELD),
+    Verb.BOUNCE: (State.QUEUED, State.DEFERRED, State.HELD),
+}
+
+
+_ASIDE: Final = {Verb.HOLD: State.HELD, Verb.PURGE: State.PURGED, Verb.BOUNCE: State.BOUNCED}
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One step of a verb: on which recipient rows, when, who asked and why. `at` is when row i of a retry is due (POSIX seconds;
+    nobody waits longer for it than before)."""
+
+    verb: Verb
+    rows: Sequence[int]
+    now: float
+    actor: str
+    reason: str = ""
+    at: Callable[[int], float] | None = None
+
+
+class Step(msgspec.Struct, frozen=True):
+    """What a step did: the rows it changed, how many were being sent, how many the verb does not apply to (or are gone), and the
+    lanes they stand in."""
+
+    changed: tuple[int, ...] = ()
+    skipped: int = 0
+    failed: int = 0
+    lanes: tuple[int, ...] = ()
+
+
+class _Recipient(msgspec.Struct, frozen=True):
+    id: int
+    lane: int
+    state: State
+    next_attempt: float
+    former_state: str | None
+    former_next: float | None
+    changed_at: float
+
+
+def apply(db: sqlite3.Connection, change: Change) -> Step:
+    """Do what `change` says. Of a bounce the DSNs are still to be made, by the caller in the same transaction."""
+    found = [recipient for row in change.rows if (recipient := _read(db, row)) is not None]
+    fit = [recipient for recipient in found if recipient.state in APPLIES[change.verb]]
+    skipped = sum(recipient.state is State.SENDING for recipient in found)
+    _DO[change.verb](db, fit, change)
+    _tell(db, fit, change)
+    lanes = tuple(dict.fromkeys(recipient.lane for recipient in fit))
+    return Step(tuple(recipient.id for recipient in fit), skipped, len(change.rows) - len(fit) - skipped, lanes)
+
+
+def _read(db: sqlite3.Connection, row: int) -> _Recipient | None:
+    found = db.execute(
+        "SELECT lane, state, next_attempt, former_state, former_next, changed_at FROM recipient WHERE id = ?", (row,)
+    ).fetchone()
+    return None if found is None else _Recipient(row, found[0], State(found[1]), *found[2:])
+
+
+def _tell(db: sqlite3.Connection, recipients: Iterable[_Recipient], change: Change) -> None:
+    low = (1 << RECIPIENT_BITS) - 1
+    db.executemany(
+        "INSERT INTO event (at, message, recipient, kind, actor, text) VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (
+                change.now,
+                recipient.id >> RECIPIENT_BITS,
+                recipient.id & low,
+                change.verb.value,
+                change.actor,
+                change.reason,
+            )
+            for recipient in recipients
+        ],
+    )
+
+
+def _retry(db: sqlite3.Connection, recipients: list[_Recipient], change: Change) -> None:
+    """Due now (or at its turn), with no back-off in the way."""
+    first: dict[int, float] = {}
+    for i, recipient in enumerate(recipients):
+        at = change.now if change.at is None else min(change.at(i), max(recipient.next_attempt, change.now))
+        first[recipient.lane] = min(first.get(recipient.lane, at), at)
+        _check(recipient.state, State.QUEUED)
+        db.execute(
+            "UPDATE recipient SET state = 'queued', next_attempt = ?, changed_at = iif(state = 'queued', changed_at, ?) WHERE id = ?",
+            (at, change.now, recipient.id),
+        )
+    lift(db, first, change.now)
+    for lane, at in first.items():
+        make_due(db, lane, at)
+
+
+def _set_aside(db: sqlite3.Connection, recipients: list[_Recipient], change: Change) -> None:
+    """Held, purged or bounced: take out of the schedule, remembering state and schedule. What was held before has not
+    used up its lifetime meanwhile."""
+    state = _ASIDE[change.verb]
+    for recipient in recipients:
+        _check(recipient.state, state)
+        held = change.now - recipient.changed_at if recipient.state is State.HELD else 0.0
+        former_next = recipient.next_attempt if recipient.former_next is None else recipient.former_next
+        db.execute(
+            "UPDATE recipient SET state = ?, former_state = ?, former_next = ?, expires_at = expires_at + ?, changed_at = ? WHERE id = ?",
+            (state.value, recipient.state.value, former_next, max(held, 0.0), change.now, recipient.id),
+        )
+        if state is State.BOUNCED:
+            db.execute(_GIVEN_UP, (recipient.id,))
+    for lane in {recipient.lane for recipient in recipients}:
+        settle_due(db, lane)
+
+
+def _release(db: sqlite3.Connection, recipients: list[_Recipient], change: Change) -> None:
+    """Back to the exact former state and schedule; what became due meanwhile is due now, and held time was no lifetime."""
+    first: dict[int, float] = {}
+    for recipient in recipients:
+        state = State.DEFERRED if recipient.former_state == State.DEFERRED else State.QUEUED
+        _check(recipient.state, state)
+        at = max(recipient.next_attempt if recipient.former_next is None else recipient.former_next, change.now)
+        first[recipient.lane] = min(first.get(recipient.lane, at), at)
+        db.execute(
+            "UPDATE recipient SET state = ?, next_attempt = ?, former_state = NULL, former_next = NULL,"
+            " expires_at = expires_at + ?, changed_at = ? WHERE id = ?",
+            (state.value, at, max(change.now - recipient.changed_at, 0.0), change.now, recipient.id),
+        )
+    for lane, at in first.items():
+        make_due(db, lane, at)
+
+
+_DO: Final[dict[Verb, Callable[[sqlite3.Connection, list[_Recipient], Change], None]]] = {
+    Verb.RETRY: _retry,
+    Verb.HOLD: _set_aside,
+    Verb.RELEASE: _release,
+    Verb.PURGE: _set_aside,
+    Verb.BOUNCE: _set_aside,
+}
+
+
+def _check(source: State, target: State) -> None:
+    assert source is target or may_move(source, target, Cause.OPERATOR), (
+        f"{source} -> {target} is not an operator's to cause"
+    )
+
+
+def lift(db: sqlite3.Connection, lanes: Iterable[int], now: float) -> None:
+    """Let lanes be tried now: neither failing DNS nor the back-off of their broken sites keeps them. A site is lifted whole, or
+    its other lanes would wait on although it may live again."""
+    sites: set[int] = set()
+    for lane in lanes:
+        db.execute("UPDATE lane SET not_before = 0 WHERE id = ?", (lane,))
+        sites.update(row[0] for row in db.execute("SELECT site FROM lane WHERE id = ? AND site IS NOT NULL", (lane,)))
+    for site in sites:
+        db.execute("UPDATE site SET failures = 0, broken_until = 0, reason = '' WHERE id = ?", (site,))
+        db.execute(
+            "UPDATE lane SET not_before = 0, due_at = min(due_at, ?1) WHERE site = ?2 AND not_before > 0", (now, site)
+        )
+
+
+def sites_of(db: sqlite3.Connection, lanes: Iterable[int]) -> tuple[str, ...]:
+    """The names of the sites that lanes are filed under."""
+    found = [
+        db.execute("SELECT s.name FROM lane l JOIN site s ON s.id = l.site WHERE l.id = ?", (lane,)).fetchone()
+        for lane in lanes
+    ]
+    return tuple(dict.fromkeys(row[0] for row in found if row is not None))

@@ -1,0 +1,198 @@
+"""What operators ask, answered from the rooms of a running relay: `control.api.Service`, one method per request.
+
+Owned here: which room answers what, and the limits the configuration sets to operators. How a request arrives is `control`'s, how
+rows are found and changed `queue`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mailtui import __version__
+from mailtui.control import api
+from mailtui.control.results import BackedUp, Disk, Draining, Flushed, Pruned, Rate, Rates, Reloaded, StatusView
+from mailtui.control.server import Server
+from mailtui.delivery.transcript import unpack
+from mailtui.errors import EX_CANTCREAT, ControlError
+from mailtui.queue import database, filter, groups, message_view, octets, queries
+from mailtui.queue.operate import Operator
+from mailtui.queue.reader import Reader
+from mailtui.queue.selection import select
+from mailtui.queue.verbs import Verb
+from mailtui.rates import NAMES
+from mailtui.views import Affected, AgeRow, Counts, DestinationRow, MessageView, QueuePage, ReasonRow
+
+if TYPE_CHECKING:
+    from mailtui.relay import Relay
+
+
+class Desk:
+    """Answers for one relay, from `reader` and by `operator`."""
+
+    def __init__(self, relay: Relay, reader: Reader, operator: Operator) -> None:
+        self._relay = relay
+        self._reader = reader
+        self._operator = operator
+
+    # ------------------------------------------------------------------ reads
+
+    async def status(self, request: api.Status) -> StatusView:
+        relay, config = self._relay, self._relay.config
+        standing = await queries.standing(self._reader, time.time())
+        minute, quarter = relay.rates.per_minute(1), relay.rates.per_minute(15)
+        return StatusView(
+            ready=relay.ready and not relay.draining,
+            pid=os.getpid(),
+            version=__version__,
+            started=datetime.fromtimestamp(int(relay.started_at), UTC),
+            hostname=config.relay.hostname,
+            environment=config.relay.environment,
+            listeners=tuple(relay.listeners.addresses),
+            queue=standing.queue,
+            totals=standing.totals,
+            oldest_seconds=standing.oldest_seconds,
+            rates=Rates(**{name: Rate(minute[name], quarter[name]) for name in NAMES}),
+            disk=_disk(relay.store.path),
+            trouble=tuple(self._trouble()),
+        )
+
+    def _trouble(self) -> list[str]:
+        relay = self._relay
+        pressure = relay.store.pressure()
+        told = [f"mail is refused for now: {pressure}"] if pressure and not relay.draining else []
+        if relay.runner.outage.active:
+            told.append("nothing can be reached: our network or resolver fails")
+        return told + (["deliveries are paused"] if relay.runner.paused else [])
+
+    async def queue_list(self, request: api.QueueList) -> QueuePage:
+        found = filter.parse(request.filter)
+        return await queries.queue_list(self._reader, found, time.time(), request.history, request.limit, request.after)
+
+    async def queue_count(self, request: api.QueueCount) -> Counts:
+        return await queries.count(self._reader, filter.parse(request.filter), request.history)
+
+    async def queue_domains(self, request: api.QueueDomains) -> tuple[DestinationRow, ...]:
+        return await groups.domains(self._reader, filter.parse(request.filter), time.time(), request.limit)
+
+    async def queue_reasons(self, request: api.QueueReasons) -> tuple[ReasonRow, ...]:
+        found = filter.parse(request.filter)
+        return await groups.reasons(self._reader, found, time.time(), request.by, request.limit)
+
+    async def queue_ages(self, request: api.QueueAges) -> tuple[AgeRow, ...]:
+        return await groups.ages(self._reader, filter.parse(request.filter), time.time(), request.by, request.limit)
+
+    async def show(self, request: api.Show) -> MessageView:
+        return await message_view.show(self._reader, request.id)
+
+    def content(self, request: api.Content) -> AsyncIterator[bytes]:
+        whole = octets.octets(self._reader, request.id)
+        return octets.header_of(whole) if request.headers else whole
+
+    # ------------------------------------------------------------------ verbs on recipients
+
+    async def retry(self, request: api.Retry, actor: str) -> Affected:
+        return await self._act(request, actor)
+
+    async def hold(self, request: api.Hold, actor: str) -> Affected:
+        return await self._act(request, actor)
+
+    async def release(self, request: api.Release, actor: str) -> Affected:
+        return await self._act(request, actor)
+
+    async def bounce(self, request: api.Bounce, actor: str) -> Affected:
+        return await self._act(request, actor)
+
+    async def purge(self, request: api.Purge, actor: str) -> Affected:
+        most = self._relay.config.control.max_purge
+        if not request.dry_run:
+            selection = select(request.ids, request.filter, request.everything)
+            plan = await self._operator.act(Verb.PURGE, selection, actor, dry_run=True)
+            if plan.done > most:
+                hint = "narrow the selection, or raise control.max_purge"
+                raise ControlError("too-many", f"purge would remove {plan.done} recipients, the limit is {most}", hint)
+        return await self._act(request, actor)
+
+    async def _act(self, request: api.Action, actor: str) -> Affected:
+        selection = select(request.ids, request.filter, request.everything)
+        verb, expect, dry_run = Verb(request.name), request.expect, request.dry_run
+        return await self._operator.act(verb, selection, actor, request.reason, expect=expect, dry_run=dry_run)
+
+    # ------------------------------------------------------------------ the relay as a whole
+
+    async def dns_flush(self, request: api.DnsFlush, actor: str) -> Flushed:
+        count = self._relay.resolver.flush(request.domain)
+        self._relay.runner.forget_plans()
+        return Flushed(count)
+
+    async def reload(self, request: api.Reload, actor: str) -> Reloaded:
+        applied, needs_restart = self._relay.reload()
+        return Reloaded(tuple(applied), tuple(needs_restart))
+
+    async def drain(self, request: api.Drain, actor: str) -> Draining:
+        self._relay.begin_drain(f"{actor} asked for it")
+        return await self._draining()
+
+    async def stop(self, request: api.Stop, actor: str) -> Draining:
+        self._relay.stop(f"{actor} asked for it")
+        return await self._draining()
+
+    async def _draining(self) -> Draining:
+        return Draining((await queries.standing(self._reader, time.time())).queue.sending)
+
+    async def backup(self, request: api.Backup, actor: str) -> BackedUp:
+        target = Path(request.path)
+        if not target.is_absolute():
+            raise ControlError("bad-path", f"{target} is not an absolute path")
+        return await asyncio.to_thread(copy_queue, self._relay.store.path, target)
+
+    async def prune(self, request: api.Prune, actor: str) -> Pruned:
+        raise NotImplementedError
+
+
+async def open_window(relay: Relay, stack: AsyncExitStack) -> None:
+    """Let operators in: answer on the control socket until `stack` is closed. The relay must be built, its lock held.
+
+    ConfigError when the socket cannot be made.
+    """
+    reader = await Reader.open(relay.store.path, unpack)
+    stack.push_async_callback(reader.close)
+    operator = Operator(relay.store, reader, relay.runner.unblock, relay.journal.publish)
+    server = Server(Desk(relay, reader, operator), relay.journal, lambda: relay.config)
+    stack.push_async_callback(server.close)
+    await server.start()
+
+
+def copy_queue(path: Path, target: Path) -> BackedUp:
+    """A checked copy of the queue file in a file that was not there. ControlError `cannot-create`, QueueError."""
+    if target.exists():
+        raise ControlError("cannot-create", f"{target} is there already", "name a new file", EX_CANTCREAT)
+    connection = database.open_reader(path)
+    try:
+        database.backup(connection, target)
+        return BackedUp(str(target), target.stat().st_size)
+    except OSError as error:
+        hint = "the relay writes it: its user needs the right to"
+        raise ControlError("cannot-create", f"{target}: {error.strerror}", hint, EX_CANTCREAT) from None
+    finally:
+        connection.close()
+
+
+def _disk(path: Path) -> Disk:
+    found = os.statvfs(path.parent)
+    return Disk(
+        found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize, _size(path), _size(Path(f"{path}-wal"))
+    )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
