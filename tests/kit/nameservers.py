@@ -1,6 +1,7 @@
 """Real DNS for tests: knot as the authority for `test.`, unbound in front of it as the resolver the relay asks.
 
-Owned here: their configuration and their processes. Unbound answers SERVFAIL for `broken.test`, whose authority does not exist.
+Owned here: their configuration and their processes. Unbound answers SERVFAIL for everything below `broken.`, because the
+authority it is sent to there refuses to speak for it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Self
 
-from tests.kit.processes import Child, free_port, program, wait_until
+from tests.kit.processes import Child, free_port, program
 
 _ZONE: Final = """\
 $ORIGIN test.
@@ -64,8 +65,8 @@ stub-zone:
     name: "test."
     stub-addr: 127.0.0.1@{authority}
 stub-zone:
-    name: "broken.test."
-    stub-addr: 127.0.0.1@{nobody}
+    name: "broken."
+    stub-addr: 127.0.0.1@{authority}
 """
 
 
@@ -82,7 +83,7 @@ class NameServers:
     """
 
     def __init__(self, *records: str) -> None:
-        self.port, self._authority, self._nobody = free_port(), free_port(), free_port()
+        self.port, self._authority = free_port(), free_port()
         self._records = records
         self._stack = ExitStack()
 
@@ -91,7 +92,7 @@ class NameServers:
             root = Path(tempfile.mkdtemp(prefix="mailtui-dns-"))
             stack.callback(shutil.rmtree, root, ignore_errors=True)
             (root / "test.zone").write_text(_ZONE + "".join(f"{record}\n" for record in self._records))
-            values = {"root": root, "authority": self._authority, "nobody": self._nobody, "user": _user()}
+            values = {"root": root, "authority": self._authority, "user": _user()}
             knot, unbound = root / "knot.conf", root / "unbound.conf"
             knot.write_text(_KNOT.format(port=self._authority, **values))
             unbound.write_text(_UNBOUND.format(port=self.port, **values))
@@ -113,11 +114,6 @@ class NameServers:
     def ask(self, name: str, type_: str) -> str:
         """What kdig, a client that is not ours, is told: the status and the answers."""
         return _dig(self.port, name, type_)
-
-
-def wait_for_status(dns: NameServers, name: str, type_: str, status: str) -> None:
-    """Until the resolver answers with that status, such as SERVFAIL."""
-    wait_until(lambda: f"status: {status}" in dns.ask(name, type_), f"{status} for {name}", 20)
 
 
 def _answers(port: int) -> bool:

@@ -167,7 +167,11 @@ class Postfix:
 
     def send(self, content: bytes, sender: str, *recipients: str) -> None:
         """Hand it a message the local way, as `sendmail` does: LF or CRLF line ends."""
-        command = [program("sendmail"), "-C", str(self.config), "-G", "-i", "-f", sender, "--", *recipients]
+        self.send_with([], content, sender, *recipients)
+
+    def send_with(self, options: list[str], content: bytes, sender: str, *recipients: str) -> None:
+        """The same with options of sendmail, such as `-N success` for a DSN."""
+        command = [program("sendmail"), "-C", str(self.config), "-G", "-i", *options, "-f", sender, "--", *recipients]
         subprocess.run(command, input=content, check=True, capture_output=True, timeout=30)
 
     def queue(self) -> list[dict[str, object]]:

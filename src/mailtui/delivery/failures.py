@@ -92,7 +92,7 @@ def scope_of(stage: Stage) -> str:
 
 
 def _fact(enhanced: str, text: str, verdict: Verdict) -> Explained:
-    return Reply(0, enhanced, " ".join(text.split())[:TEXT_LIMIT]), verdict
+    return Reply(0, enhanced, " ".join(text.split())[:TEXT_LIMIT] or "no details"), verdict
 
 
 def _deferred(class_: str, stage: Stage) -> Verdict:

@@ -86,8 +86,9 @@ def _placeholder(core: str) -> str:
         return "{address}"
     if _CODE.fullmatch(core):
         return core
-    if core.isdecimal():
-        return "#"
+    number = core.lstrip(":+-")
+    if number.isdecimal():
+        return core[: -len(number)] + "#"
     if _IP.fullmatch(core):
         return "{ip}"
     if _HOST.fullmatch(core):

@@ -136,7 +136,7 @@ class Authenticator:
 
     def __init__(self, users: Mapping[str, str]) -> None:
         self._key = os.urandom(32)
-        self._dummy = _HASHER.hash(os.urandom(16).hex())
+        self._dummy = ""
         self._pool = ThreadPoolExecutor(HASHING_THREADS, thread_name_prefix="mailtui-auth")
         self._by_client = Buckets(rate=1 / 6, burst=20)
         self._by_user = Buckets(rate=1 / 6, burst=10)
@@ -150,6 +150,8 @@ class Authenticator:
         """Take `users` (name to argon2 line) from now on; successes remembered before count no more."""
         self._users = dict(users)
         self._cache.clear()
+        if users and not self._dummy:
+            self._dummy = _HASHER.hash(os.urandom(16).hex())  # what a user who does not exist is checked against
 
     def close(self) -> None:
         """Let the threads end; checks that wait are dropped."""

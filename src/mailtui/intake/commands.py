@@ -150,7 +150,7 @@ def starttls(session: Session, args: bytes) -> bytes | None:
 
 
 def auth(session: Session, args: bytes) -> bytes | None:
-    if session.profile.auth == "off":
+    if not session.profile.offers_auth:
         return replies.NOT_IMPLEMENTED
     if not session.extended:
         return replies.HELO_FIRST

@@ -11,12 +11,13 @@ import asyncio
 import errno
 import resource
 import socket
+import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from mailtui.config import Config, Endpoint, Listener
 from mailtui.errors import EX_NOPERM, EX_UNAVAILABLE, MailtuiError
-from mailtui.events import Journal
+from mailtui.events import Journal, Notice
 
 from .door import Door
 from .profile import Profile
@@ -64,7 +65,7 @@ class Listeners:
 
     async def start(self) -> None:
         """Bind and accept. BindError or ConfigError (certificates) when that fails; nothing stays open then."""
-        self.server.apply(self._config, _descriptors())
+        self._apply(self._config)
         try:
             await self._bind()
             self._profiles = [Profile.of(self._config, lis, _spelt(sock)) for lis, sock in self._sockets]
@@ -87,7 +88,14 @@ class Listeners:
             for listener, listening in self._sockets
         ]
         self._config = config
+        self._apply(config)
+
+    def _apply(self, config: Config) -> None:
         self.server.apply(config, _descriptors())
+        wanted, possible = config.intake.max_sessions, self.server.max_sessions
+        if possible < wanted:
+            text = f"intake.max_sessions is {possible} instead of {wanted}: the limit on open files allows no more"
+            self.server.journal.publish(Notice(time.time(), "warning", text))
 
     async def drain(self, seconds: float) -> None:
         """Accept no more, send away clients between messages, give the others `seconds`, then close everything."""

@@ -29,7 +29,8 @@ class Profile(msgspec.Struct, frozen=True):
     kind: str
     hostname: str
     networks: tuple[IPv4Network | IPv6Network, ...]
-    auth: Literal["required", "optional", "off"]
+    auth_required: bool
+    offers_auth: bool
     tls: ssl.SSLContext | None
     implicit_tls: bool
     policy: Policy
@@ -46,14 +47,17 @@ class Profile(msgspec.Struct, frozen=True):
     def of(cls, config: Config, listener: Listener, address: str) -> Profile:
         """Resolve `listener`. ConfigError when its certificate or key cannot be loaded."""
         context = tls_context(listener.tls_cert, listener.tls_key, config.tls.min_version)
-        auth = listener.auth if config.user else ("off" if listener.auth == "optional" else listener.auth)
+        if listener.kind == "submissions" and context is None:
+            raise ConfigError(f"listener {listener.bind}: submissions needs tls_cert, it would be in clear text")
+        offers_auth = listener.auth != "off" and bool(config.user)
         size = config.intake.max_size
         return cls(
             address=address,
             kind=listener.kind,
             hostname=config.relay.hostname,
             networks=listener.networks,
-            auth=auth,
+            auth_required=listener.auth == "required",
+            offers_auth=offers_auth,
             tls=context,
             implicit_tls=listener.kind == "submissions",
             policy=Policy.of(config),
@@ -64,7 +68,7 @@ class Profile(msgspec.Struct, frozen=True):
             greeting=replies.greeting(config.relay.hostname),
             helo=replies.helo(config.relay.hostname),
             ehlo_clear=replies.ehlo(config.relay.hostname, _extensions(size, starttls=context is not None, auth=False)),
-            ehlo_tls=replies.ehlo(config.relay.hostname, _extensions(size, starttls=False, auth=auth != "off")),
+            ehlo_tls=replies.ehlo(config.relay.hostname, _extensions(size, starttls=False, auth=offers_auth)),
         )
 
 

@@ -246,8 +246,8 @@ class Session(asyncio.Protocol):
     def facts(self) -> Client:
         """Who is connected, as policy asks for it."""
         if self._facts is None:
-            required = self.profile.auth == "required"
-            self._facts = Client(self.client, self.profile.kind, self.user, bool(self.tls), self.trusted, required)
+            kind, required = self.profile.kind, self.profile.auth_required
+            self._facts = Client(self.client, kind, self.user, bool(self.tls), self.trusted, required)
         return self._facts
 
     def logged_in(self, user: str) -> None:

@@ -66,7 +66,8 @@ def _bodies(db: sqlite3.Connection) -> list[Finding]:
     found = _listed(
         db,
         "recipients of {} are in the queue, but the message is not",
-        f"SELECT DISTINCT r.id >> {RECIPIENT_BITS} FROM recipient r LEFT JOIN message m ON m.id = r.id >> {RECIPIENT_BITS} WHERE m.id IS NULL",
+        f"SELECT DISTINCT r.id >> {RECIPIENT_BITS} FROM recipient r LEFT JOIN message m ON m.id = r.id >> {RECIPIENT_BITS}"
+        " WHERE m.id IS NULL",
     )
     sizes = (
         f"SELECT id >> {CONTENT_BITS} AS message, sum(length(chunk)) AS octets, count(*) AS chunks,"

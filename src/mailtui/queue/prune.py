@@ -1,16 +1,16 @@
 """Letting go of what is past its time: bodies of finished messages, the trash, history, samples, free pages.
 
-Owned here: what may go when, in small transactions so that mail flows between them. Life-long counters are never touched. What
-waits is never touched either: a body goes only when its last recipient is finished and nobody may want it back.
+Owned here: what may go when, each step small so that mail flows between them; `pruner` calls them. Life-long counters
+are never touched. What waits is never touched either: a body goes only when its last recipient is finished and nobody
+may want it back.
 """
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Final
 
 import msgspec
 
@@ -18,20 +18,19 @@ from mailtui.model import CONTENT_BITS, RECIPIENT_BITS
 from mailtui.queue.database import open_reader
 from mailtui.queue.verbs import BOUNCE_DELAY
 
-T = TypeVar("T")
-
-#: One transaction: messages, octets of bodies, rows of other tables, pages given back to the file system.
+#: One transaction: messages, finished messages looked at, octets of bodies, rows of other tables, pages given back to the file system.
 MESSAGES: Final = 100
+LOOKS: Final = 2000
 OCTETS: Final = 16 * 1024 * 1024
 ROWS: Final = 1000
 PAGES: Final = 256
 #: Free pages kept for what arrives next, and the share of the file that may be free.
 RESERVE: Final = 2048
 FREE_SHARE: Final = 10
-#: How long samples are kept, and how often the slow looks are taken, in seconds.
+#: How long samples are kept, in seconds.
 SAMPLES: Final = 48 * 3600.0
-SLOW: Final = 3600.0
-MEASURE: Final = 60.0
+#: A finish this fresh, in seconds, may still be followed by the commit of an earlier one.
+SETTLED: Final = 5.0
 
 
 class Keep(msgspec.Struct, frozen=True):
@@ -43,15 +42,17 @@ class Keep(msgspec.Struct, frozen=True):
 
 
 class Swept(msgspec.Struct, frozen=True):
-    """What was let go of: history messages, bodies, octets given back to the disk, and other rows."""
+    """What was let go of: history messages, bodies, octets given back to the disk, and other rows. `more`: there may be more
+    of this kind."""
 
     messages: int = 0
     bodies: int = 0
     freed: int = 0
     rows: int = 0
+    more: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.messages or self.bodies or self.freed or self.rows)
+        return bool(self.messages or self.bodies or self.freed or self.rows or self.more)
 
     def __add__(self, other: Swept) -> Swept:
         return Swept(
@@ -59,30 +60,52 @@ class Swept(msgspec.Struct, frozen=True):
         )
 
 
+#: Where the look for bodies has come to: time of finishing and number of the last message that was looked at.
+Place = tuple[float, int]
+
+_LEFT: Final = "FROM message m INDEXED BY message_leftover WHERE m.finished_at IS NOT NULL AND m.body = 1"
+_AGED: Final = f"SELECT m.id, m.size {_LEFT} AND m.finished_at < ? ORDER BY m.finished_at LIMIT ?"
+_YOUNG: Final = (
+    "SELECT m.id, m.size, m.finished_at,"
+    f" EXISTS (SELECT 1 FROM recipient r WHERE r.id BETWEEN m.id << {RECIPIENT_BITS} AND (m.id + 1 << {RECIPIENT_BITS}) - 1"
+    " AND (r.state IN ('purged', 'suppressed') AND r.changed_at >= ?5"
+    " OR r.state = 'bounced' AND r.former_state IS NOT NULL AND r.changed_at >= ?6))"
+    f" {_LEFT} AND (m.finished_at, m.id) > (?1, ?2) AND m.finished_at <= ?3 ORDER BY m.finished_at, m.id LIMIT ?4"
+)
+
+
 # ---------------------------------------------------------------------- one step each, in the writer's thread
 
 
-def drop_bodies(db: sqlite3.Connection, keep: Keep, now: float) -> Swept:
+def drop_bodies(db: sqlite3.Connection, keep: Keep, now: float, place: Place) -> tuple[Swept, Place]:
     """Bodies of finished messages, except where a purged or suppressed recipient may still be restored from the trash, or a
-    bounce of an operator be taken back."""
-    rows = db.execute(
-        "SELECT m.id, m.size FROM message m INDEXED BY message_leftover WHERE m.finished_at IS NOT NULL AND m.body = 1"
-        " AND (m.finished_at < ?1 OR NOT EXISTS (SELECT 1 FROM recipient r WHERE r.id BETWEEN m.id << ?5 AND (m.id + 1 << ?5) - 1"
-        " AND (r.state IN ('purged', 'suppressed') AND r.changed_at >= ?1"
-        " OR r.state = 'bounced' AND r.former_state IS NOT NULL AND r.changed_at >= ?2)))"
-        " AND m.finished_at <= ?4 ORDER BY m.finished_at LIMIT ?3",
-        (now - keep.trash, now - BOUNCE_DELAY, MESSAGES, now, RECIPIENT_BITS),
-    ).fetchall()
-    octets = bodies = 0
-    for message, size in rows:
+    bounce of an operator be taken back. Those are looked at once and then, from `place` on, passed over until their time."""
+    aged = db.execute(_AGED, (now - keep.trash, MESSAGES)).fetchall()
+    if aged:
+        return Swept(bodies=_drop(db, aged), more=True), place
+    place = max(place, (now - keep.trash, 0))
+    young = db.execute(_YOUNG, (*place, now - SETTLED, LOOKS, now - keep.trash, now - BOUNCE_DELAY)).fetchall()
+    last, octets = place, 0
+    going: list[tuple[int, int]] = []
+    for message, size, finished_at, wanted in young:
+        if len(going) == MESSAGES or octets > OCTETS:
+            break
+        last = (finished_at, message)
+        if not wanted:
+            going.append((message, size))
+            octets += size
+    return Swept(bodies=_drop(db, going), more=last != place), last
+
+
+def _drop(db: sqlite3.Connection, messages: Iterable[tuple[int, int]]) -> int:
+    bodies = 0
+    for message, _ in messages:
         db.execute(
             "DELETE FROM content WHERE id BETWEEN ? AND ?", (message << CONTENT_BITS, (message + 1 << CONTENT_BITS) - 1)
         )
         db.execute("UPDATE message SET body = 0 WHERE id = ?", (message,))
-        octets, bodies = octets + size, bodies + 1
-        if octets > OCTETS:
-            break
-    return Swept(bodies=bodies)
+        bodies += 1
+    return bodies
 
 
 def drop_history(db: sqlite3.Connection, before: float) -> Swept:
@@ -123,7 +146,7 @@ def drop_old_rows(db: sqlite3.Connection, keep: Keep, now: float) -> Swept:
 
 
 def drop_unused(db: sqlite3.Connection, keep: Keep, now: float) -> Swept:
-    """Tally rows of nothing, and failure groups that no recipient is in any more. Looks at both tables whole: once an hour."""
+    """Tally rows of nothing, and failure groups that no recipient is in any more. Looks at both tables whole."""
     gone = db.execute("DELETE FROM tally WHERE n = 0").rowcount
     gone += db.execute(
         "DELETE FROM fingerprint WHERE last_seen < ? AND id NOT IN (SELECT fingerprint FROM tally)",
@@ -168,86 +191,3 @@ def waiting_octets(path: Path) -> int:
         return found
     finally:
         db.close()
-
-
-# ---------------------------------------------------------------------- the order of steps
-
-
-class Store(Protocol):
-    """The part of the store that pruning needs."""
-
-    @property
-    def path(self) -> Path: ...
-    def run(self, job: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]: ...
-
-
-class Pruner:
-    """Calls the steps in turn. `forget` is called in the writer's thread before failure groups go: nothing that remembers their
-    numbers may use them afterwards."""
-
-    def __init__(self, store: Store, keep: Keep, forget: Callable[[], None]) -> None:
-        self._store = store
-        self._forget = forget
-        self._slow_at = 0.0
-        self._measured_at = 0.0
-        self._waiting = 0
-        self.keep = keep
-
-    async def step(self, now: float, pressed: bool = False) -> Swept:
-        """One small transaction; false when there was nothing to do. `pressed`: the disk is short, all history may go."""
-        crowded = pressed or await self._too_big(now)
-        slow = now - self._slow_at >= SLOW
-        if slow:
-            self._slow_at = now
-        keep = self.keep
-
-        def job(db: sqlite3.Connection) -> Swept:
-            if slow:
-                self._forget()
-                drop_unused(db, keep, now)
-            return (
-                drop_bodies(db, keep, now)
-                or drop_history(db, now if crowded else now - keep.history)
-                or drop_old_rows(db, keep, now)
-                or give_back(db)
-            )
-
-        return await self._store.run(job)
-
-    async def sweep(self, now: float) -> Swept:
-        """Everything that is past its time now."""
-        total = Swept()
-        while swept := await self.step(now):
-            total += swept
-        return total
-
-    async def _too_big(self, now: float) -> bool:
-        """Whether the file holds more than `history_size` beside the bodies of what waits; those are counted once a minute."""
-        size = await self._store.run(used)
-        if size <= self.keep.history_size:
-            return False
-        if now - self._measured_at >= MEASURE:
-            self._measured_at = now
-            self._waiting = await asyncio.to_thread(waiting_octets, self._store.path)
-        return size - self._waiting > self.keep.history_size
-
-
-class Offline:
-    """A store of one connection, for pruning while no relay runs; use it under the relay's lock."""
-
-    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
-        self.path = path
-        self._db = db
-
-    def run(self, job: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
-        """Do the job at once, in a transaction."""
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            result = job(self._db)
-            self._db.execute("COMMIT")
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        future.set_result(result)
-        return future

@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
@@ -111,7 +111,7 @@ def _readable(
     try:
         for row in read("ASC", low, high):
             yield row
-            up = int(str(row[key]))
+            up = cast("int", row[key])
         return
     except sqlite3.DatabaseError:
         whole[0] = False
@@ -119,7 +119,7 @@ def _readable(
     try:
         for row in read("DESC", up + 1, high):
             yield row
-            down = int(str(row[key]))
+            down = cast("int", row[key])
         return
     except sqlite3.DatabaseError:
         pass
@@ -143,10 +143,10 @@ def _mend(old: sqlite3.Connection, db: sqlite3.Connection, now: float) -> tuple[
     _relane(db)
     _recount(db, now)
     _restore_counters(old, db)
-    for sequence in ("message",):  # ids are never used twice, not even by what was lost
-        top = max(int((now - ID_EPOCH) * 1000), db.execute("SELECT ifnull(max(id), 0) FROM message").fetchone()[0])
-        db.execute("DELETE FROM sqlite_sequence WHERE name = ?", (sequence,))
-        db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (sequence, top))
+    # Ids are never used twice, not even those of what was lost.
+    top = max(int((now - ID_EPOCH) * 1000), db.execute("SELECT ifnull(max(id), 0) FROM message").fetchone()[0])
+    db.execute("DELETE FROM sqlite_sequence WHERE name = 'message'")
+    db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('message', ?)", (top,))
     return lost, held
 
 

@@ -94,13 +94,13 @@ def test_corpus(rows: list[Row]) -> None:
     false_suppressions = [row for row in rows if row.verdict.suppress and not row.suppress]
     suppressions = sum(row.verdict.suppress and row.suppress for row in coded)
     wanted = sum(row.suppress for row in coded)
-    print(
+    print(  # noqa: T201
         f"\nclass {share(right, len(rows)):.3f}  fault {share(fault, len(rows)):.3f}  final {share(final, len(coded)):.3f}"
         f"  suppress recall {share(suppressions, wanted):.3f}"
         f"  false bounces {len(false_bounces)}  false suppressions {len(false_suppressions)}"
     )
     for (said, found), count in confusion.most_common():
-        print(f"{count:4} {said} -> {found}")
+        print(f"{count:4} {said} -> {found}")  # noqa: T201
     assert len(rows) > 1300
     assert share(right, len(rows)) >= 0.95
     assert share(fault, len(rows)) >= 0.94
@@ -380,5 +380,5 @@ def test_real_replies_are_judged_fast(rows: list[Row]) -> None:
     for row in rows:
         classify(row.stage, row.reply, provider=row.provider)
     mean = (time.perf_counter() - began) / len(rows)
-    print(f"\nmean {mean * 1e6:.0f} us")
+    print(f"\nmean {mean * 1e6:.0f} us")  # noqa: T201
     assert mean < 0.0003  # reached: 30 us; the bound leaves room for a slow machine

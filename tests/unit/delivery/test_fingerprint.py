@@ -119,7 +119,7 @@ def test_real_replies_keep_apart_and_are_fast() -> None:
     began = time.perf_counter()
     found = {fingerprint(reply) for reply in replies}
     mean = (time.perf_counter() - began) / len(replies)
-    print(f"\nmean {mean * 1e6:.1f} us, {len(found)} of {len(replies)}")
+    print(f"\nmean {mean * 1e6:.1f} us, {len(found)} of {len(replies)}")  # noqa: T201
     assert mean < 0.0001  # reached: 8 us; the bound leaves room for a slow machine
     assert 1200 < len(found) < len(replies)
 

@@ -96,7 +96,7 @@ def test_a_slip_outside_the_rules_is_told_too() -> None:
         book(classes={"policy": {"fault": "x", "sentence": "s", "advice": "a"}})
     with pytest.raises(RulesError, match="guards"):
         book(guards={"never_suppress": ["(x"]})
-    with pytest.raises(RulesError, match="rules.toml"):
+    with pytest.raises(RulesError, match=r"rules\.toml"):
         book(nonsense=1)
 
 

@@ -149,6 +149,11 @@ async def test_a_bad_certificate_stops_the_start(tmp_path: Path) -> None:
         await Relay(config).listeners.start()
 
 
+async def test_implicit_tls_needs_a_certificate() -> None:
+    with pytest.raises(ConfigError, match="tls_cert"):
+        await Relay(Config(listener=(Listener(bind=ANYWHERE, kind="submissions"),))).listeners.start()
+
+
 async def test_sockets_of_a_supervisor_are_used() -> None:
     with socket.socket() as inherited:
         inherited.bind(("127.0.0.1", 0))

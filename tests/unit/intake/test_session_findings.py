@@ -188,7 +188,7 @@ class Stock:
         await self._gate.wait()
         if self._failure is not None:
             raise self._failure
-        self.kept.append(bytes(envelope.content or b""))
+        self.kept.append(envelope.original_content or b"")
         return None if self._broken else "250 2.0.0 queued"
 
     def authenticate(

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from mailtui.queue.reader import Reader
+from tests.unit.queue.office import Office, unpack
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    office = Office(tmp_path)
+    yield office
+    office.close()
+
+
+@pytest.fixture
+async def reader(office: Office) -> AsyncIterator[Reader]:
+    reader = await Reader.open(office.path, unpack)
+    yield reader
+    await reader.close()
