@@ -24,6 +24,8 @@ from mailtui.feedback.reporter import Reporter
 from mailtui.intake.listeners import Listeners
 from mailtui.model import Address, Attempt
 from mailtui.queue.database import Lock, prepare_directory
+from mailtui.queue.prune import Keep
+from mailtui.queue.pruner import Pruner
 from mailtui.queue.runner import Runner
 from mailtui.queue.store import Store
 from mailtui.rates import Rates
@@ -33,6 +35,9 @@ from mailtui.trust.seal import Sealer
 DRAIN = 25.0
 #: Seconds the intake is given to finish what is being received.
 DRAIN_INTAKE = 5.0
+#: Seconds between two steps of pruning, while there is something to let go and while there is not.
+PRUNE_BUSY = 0.05
+PRUNE_IDLE = 2.0
 
 
 class Relay:
@@ -57,6 +62,7 @@ class Relay:
         self.listeners: Listeners
         self.resolver: Resolver
         self.sealer: Sealer
+        self.pruner: Pruner
 
     # ------------------------------------------------------------------ start
 
@@ -101,6 +107,7 @@ class Relay:
         self._stack.push_async_callback(self.courier.close)
         self.runner = Runner(config, self.store, self.courier, self.sealer.seal, _group, journal.publish)
         self.runner.paused = self.paused
+        self.pruner = Pruner(self.store, _keep(config), self.store.forget)
         self.listeners = Listeners(config, self.store, journal)
         journal.add_sink(log.sink(config.log))
         journal.add_sink(self.rates.sink)
@@ -157,7 +164,7 @@ class Relay:
         self.journal.publish(Ready(time.time(), self.listeners.addresses, os.getpid()))
         async with asyncio.TaskGroup() as group:
             self._group = group
-            tasks = [group.create_task(work) for work in (self.runner.run(), self._watch(), self._refile())]
+            tasks = [group.create_task(work) for work in (self.runner.run(), self._watch(), self._prune(), self._refile())]
             await self._stop.wait()
             await self._drain()
             for task in tasks:
@@ -176,6 +183,16 @@ class Relay:
                 if count > before:
                     self.rates.add(name, count - before)
             seen = now
+
+    async def _prune(self) -> None:
+        """Let go of what is past its time, a small transaction at a time; history goes before mail is refused."""
+        while True:
+            pressed = self.store.free_disk < 2 * self.config.intake.min_free_disk
+            try:
+                swept = bool(await self.pruner.step(time.time(), pressed))
+            except MailtuiError:
+                swept = False  # disk full or locked: whoever had mail to store has said it
+            await asyncio.sleep(PRUNE_BUSY if swept else PRUNE_IDLE)
 
     def _watch_disk(self) -> None:
         self.store.gauge(self.draining)
@@ -221,6 +238,7 @@ class Relay:
         self.reporter = Reporter(new)
         self.store.reporter = self.reporter
         self.store.config = new
+        self.pruner.keep = _keep(new)
         self.config = new
         self.runner.forget_plans()
         self._group.create_task(self._refile())
@@ -230,6 +248,10 @@ class Relay:
             + (f"; needs a restart: {', '.join(restart)}" if restart else ""),
         )
         return applied, restart
+
+
+def _keep(config: Config) -> Keep:
+    return Keep(config.queue.history, config.queue.history_size, config.queue.trash)
 
 
 def _group(attempt: Attempt) -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from mailtui.lab.dns import DnsServer
 from tests.bench import table, versus
 from tests.bench.load import Load, Sink
 from tests.kit.background import Background
 from tests.kit.postfix import Postfix
 from tests.kit.relay import Relay
+
+from mailtui.lab.dns import DnsServer
 
 MX_HOST = "127.0.0.11"  # an address of its own: mail for our own address would be a loop
 KINDS = (("B1 new", False, 1.5), ("B2 kept", True, 2.0))

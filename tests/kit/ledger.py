@@ -53,7 +53,9 @@ class Ledger:
     def read(self) -> list[Accepted]:
         """Every line so far."""
         lines = (json.loads(line) for line in self.path.read_bytes().splitlines())
-        return [Accepted(test_id, queue_id, tuple(recipients), sha256) for test_id, queue_id, recipients, sha256 in lines]
+        return [
+            Accepted(test_id, queue_id, tuple(recipients), sha256) for test_id, queue_id, recipients, sha256 in lines
+        ]
 
     def close(self) -> None:
         """Give the file back."""
@@ -220,13 +222,13 @@ def reconcile(accepted: Iterable[Accepted], received: Iterable[Received], queue:
             audit.corrupt.append(line.test_id)
         for address in line.recipients:
             audit.accepted += 1
-            _judge(audit, line, address, delivered[line.test_id, address], reported, rows.get((line.test_id, address), []))
+            _judge(
+                audit, line, address, delivered[line.test_id, address], reported, rows.get((line.test_id, address), [])
+            )
     return audit
 
 
-def _judge(
-    audit: Audit, line: Accepted, address: str, copies: int, reported: Counter[str], rows: list[_Row]
-) -> None:
+def _judge(audit: Audit, line: Accepted, address: str, copies: int, reported: Counter[str], rows: list[_Row]) -> None:
     """One accepted recipient: where it is now, and how often it went out."""
     where = f"{line.test_id} ({line.queue_id}) to {address}"
     states = {row.state for row in rows}

@@ -98,7 +98,9 @@ class NameServers:
             unbound.write_text(_UNBOUND.format(port=self.port, **values))
             authority = stack.enter_context(Child([program("knotd"), "-c", str(knot)], root / "knot.log"))
             authority.wait_until(lambda: _answers(self._authority), "knot to answer")
-            resolver = stack.enter_context(Child([program("unbound"), "-d", "-p", "-c", str(unbound)], root / "unbound.log"))
+            resolver = stack.enter_context(
+                Child([program("unbound"), "-d", "-p", "-c", str(unbound)], root / "unbound.log")
+            )
             resolver.wait_until(lambda: _answers(self.port), "unbound to answer")
             self._stack = stack.pop_all()
         return self

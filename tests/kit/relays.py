@@ -163,7 +163,10 @@ def letter(test_id: str, body: bytes = b"Hello.\r\n", *, header: bytes = b"", se
     """A complete message that a remote's records recognise again."""
     return (
         f"From: <{sender}>\r\nSubject: {test_id}\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\n"
-        f"Message-ID: <{test_id}@sender.test>\r\nX-Test-ID: {test_id}\r\n".encode() + header + b"\r\n" + body
+        f"Message-ID: <{test_id}@sender.test>\r\nX-Test-ID: {test_id}\r\n".encode()
+        + header
+        + b"\r\n"
+        + body
     )
 
 
@@ -266,7 +269,9 @@ async def in_state(relay: Relay, address: str, state: str, timeout: float = 10.0
 async def attempted(relay: Relay, address: str, times: int = 1, timeout: float = 10.0) -> list[sqlite3.Row]:
     """Wait until that many attempts are on record."""
     return await until(
-        lambda: found if len(found := attempts(relay, address)) >= times else [], f"{times} attempts of {address}", timeout
+        lambda: found if len(found := attempts(relay, address)) >= times else [],
+        f"{times} attempts of {address}",
+        timeout,
     )
 
 
@@ -296,7 +301,9 @@ def ledger(relay: Relay) -> dict[str, int]:
     by_state = {row["state"]: row["n"] for row in rows(relay, "SELECT state, count(*) n FROM recipient GROUP BY state")}
     for state in (*WAITING, *FINISHED):
         assert counts[state] == by_state.get(state, 0), (state, counts, by_state)
-    tally = {row["state"]: row["n"] for row in rows(relay, "SELECT state, sum(n) n FROM tally GROUP BY state") if row["n"]}
+    tally = {
+        row["state"]: row["n"] for row in rows(relay, "SELECT state, sum(n) n FROM tally GROUP BY state") if row["n"]
+    }
     assert tally == by_state
     stuck = rows(
         relay,

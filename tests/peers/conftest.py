@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-
-from mailtui.lab.remote import RemoteServer
 from tests.kit import postfix
 from tests.kit.background import Background
 from tests.kit.postfix import Postfix
+
+from mailtui.lab.remote import RemoteServer
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
-
-from mailtui.lab.remote import RemoteServer
 from tests.kit.certificates import self_signed, trusting
 from tests.kit.mail import AWKWARD, body, message
 from tests.kit.processes import free_port, program, wait_until
 from tests.kit.relay import Relay
+
+from mailtui.lab.remote import RemoteServer
 
 pytestmark = pytest.mark.peers
 
@@ -59,8 +59,12 @@ def run(*command: str, content: bytes = b"") -> subprocess.CompletedProcess[str]
     return subprocess.CompletedProcess(ran.args, ran.returncode, ran.stdout.decode(), ran.stderr.decode())
 
 
-def swaks(port: int, *options: str, sender: str = "app@shop.test", to: str = "user@dst.test") -> subprocess.CompletedProcess[str]:
-    return run("swaks", "--server", f"127.0.0.1:{port}", "--helo", "client.test", "--from", sender, "--to", to, *options)
+def swaks(
+    port: int, *options: str, sender: str = "app@shop.test", to: str = "user@dst.test"
+) -> subprocess.CompletedProcess[str]:
+    return run(
+        "swaks", "--server", f"127.0.0.1:{port}", "--helo", "client.test", "--from", sender, "--to", to, *options
+    )
 
 
 # --- swaks
@@ -71,7 +75,9 @@ def swaks(port: int, *options: str, sender: str = "app@shop.test", to: str = "us
 @pytest.mark.parametrize("tls", ["--tls", "--tls-on-connect"])
 def test_swaks_logs_in_over_tls(doors: Doors, remote: RemoteServer, method: str, tls: str) -> None:
     port = doors.submission if tls == "--tls" else doors.submissions
-    ran = swaks(port, tls, "--auth", method, "--auth-user", USER, "--auth-password", PASSWORD, "--header", "Subject: by swaks")
+    ran = swaks(
+        port, tls, "--auth", method, "--auth-user", USER, "--auth-password", PASSWORD, "--header", "Subject: by swaks"
+    )
     assert ran.returncode == 0, ran.stdout
     assert "250 2.0.0 queued as " in ran.stdout
     wait_until(lambda: remote.mailbox, "the message")
@@ -120,7 +126,12 @@ def test_msmtp_logs_in_and_sends(doors: Doors, remote: RemoteServer, starttls: s
     port = doors.submission if starttls == "on" else doors.submissions
     content = message("by msmtp", *AWKWARD)
     options = ["--file=/dev/null", "--host=127.0.0.1", f"--port={port}", "--auth=plain", f"--user={USER}", "--tls=on"]
-    options += [f"--passwordeval=printf '%s' '{PASSWORD}'", "--tls-certcheck=off", f"--tls-starttls={starttls}", "--from=app@shop.test"]
+    options += [
+        f"--passwordeval=printf '%s' '{PASSWORD}'",
+        "--tls-certcheck=off",
+        f"--tls-starttls={starttls}",
+        "--from=app@shop.test",
+    ]
     ran = run("msmtp", *options, "user@dst.test", content=content.replace(b"\r\n", b"\n"))
     assert ran.returncode == 0, ran.stderr
     wait_until(lambda: remote.mailbox, "the message")

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import dkim
 import pytest
-
-from mailtui.lab.personality import mailbox_full, unknown_users
-from mailtui.lab.remote import RemoteServer
 from tests.kit import postfix
 from tests.kit.mail import AWKWARD, body, crlf, message
 from tests.kit.postfix import Postfix
 from tests.kit.processes import wait_until
 from tests.kit.relay import Relay
+
+from mailtui.lab.personality import mailbox_full, unknown_users
+from mailtui.lab.remote import RemoteServer
 
 pytestmark = [pytest.mark.peers, pytest.mark.skipif(bool(postfix.missing()), reason=postfix.missing())]
 
@@ -59,16 +59,23 @@ def test_postfix_keeps_its_mail_while_we_are_away(remote: RemoteServer) -> None:
 
 
 def test_postfix_hears_of_a_refused_recipient(remote: RemoteServer) -> None:
-    with Relay({**through(remote.address[1]), "intake": {"max_size": "10KB"}}) as relay:
-        with Postfix(next_hop=relay.port) as client:
-            client.send(message("too large", "x" * 900, *["y" * 900] * 20), "app@shop.test", "user@dst.test")
-            log = wait_until(lambda: log if "status=bounced" in (log := client.log()) else "", "Postfix to bounce")
+    with (
+        Relay({**through(remote.address[1]), "intake": {"max_size": "10KB"}}) as relay,
+        Postfix(next_hop=relay.port) as client,
+    ):
+        client.send(message("too large", "x" * 900, *["y" * 900] * 20), "app@shop.test", "user@dst.test")
+        log = wait_until(lambda: log if "status=bounced" in (log := client.log()) else "", "Postfix to bounce")
     assert "5.3.4" in log
 
 
 def test_dsn_wishes_of_postfix_reach_the_next_hop(remote: RemoteServer) -> None:
     with Relay(through(remote.address[1])) as relay, Postfix(next_hop=relay.port) as client:
-        client.send_with(["-N", "success,failure", "-V", "case#Kept", "-R", "hdrs"], message("receipt"), "app@shop.test", "user@dst.test")
+        client.send_with(
+            ["-N", "success,failure", "-V", "case#Kept", "-R", "hdrs"],
+            message("receipt"),
+            "app@shop.test",
+            "user@dst.test",
+        )
         client.wait_until_empty()
         wait_until(lambda: remote.mailbox, "the message")
     (received,) = remote.mailbox
@@ -96,7 +103,18 @@ def test_a_signature_verifies_behind_postfix(last_hop: Postfix, tmp_path: Path, 
     key = tmp_path / "shop.pem"
     tables = {"domain": "shop.test", "selector": "now", "key_file": key, "algorithm": f"{algorithm}-sha256"}
     relay = Relay(through(last_hop.port))
-    keygen = ["dkim", "keygen", "--domain", "shop.test", "--selector", "now", "--algorithm", algorithm, "--out", str(key)]
+    keygen = [
+        "dkim",
+        "keygen",
+        "--domain",
+        "shop.test",
+        "--selector",
+        "now",
+        "--algorithm",
+        algorithm,
+        "--out",
+        str(key),
+    ]
     published = relay.cli(*keygen).stdout
     assert published.startswith("now._domainkey.shop.test")
     record = "".join(re.findall('"([^"]*)"', published)).encode()
@@ -104,7 +122,9 @@ def test_a_signature_verifies_behind_postfix(last_hop: Postfix, tmp_path: Path, 
     with relay:
         send(relay.port, message("signed", *AWKWARD))
         (stored,) = last_hop.wait_for_messages(1)
-    assert dkim.verify(crlf(stored), dnsfunc=lambda name, timeout=5: record if name == b"now._domainkey.shop.test." else None)
+    assert dkim.verify(
+        crlf(stored), dnsfunc=lambda name, timeout=5: record if name == b"now._domainkey.shop.test." else None
+    )
 
 
 def test_one_transaction_for_many_recipients_of_a_domain(last_hop: Postfix) -> None:

@@ -130,13 +130,13 @@ class Courier:
             session.abort()
             raise
         stale = reused and not transaction.proved and not session.alive
-        preamble = None if session.preamble_kept else session.preamble_lines
+        told = session.preamble_kept and self._config.delivery.transcripts == "all"
         if not stale:
             session.preamble_kept = True
         delivery = Delivery(
             attempts=tuple(transaction.attempts),
             dialogue=(self._number(), transaction.lines),
-            preamble=(session.preamble, preamble or ()),
+            preamble=(session.preamble, () if told else session.preamble_lines),
             proved=transaction.proved,
             untouched=tuple(transaction.untouched),
         )

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+import msgspec
+
 from . import parameters, replies
 from .auth import MECHANISMS
 from .login import Login
@@ -81,9 +83,12 @@ def rcpt(session: Session, args: bytes) -> bytes | None:
         session.close_with(replies.TOO_MANY_ERRORS)
         return None
     recipient = parameters.parse_rcpt(args[3:], smtputf8=transaction.mail.smtputf8, postmaster_ok=True)
-    refusal = session.profile.policy.recipient(session.facts(), recipient.address)
+    policy = session.profile.policy
+    refusal = policy.recipient(session.facts(), recipient.address)
     if refusal is not None:
         return refusal
+    if policy.postmaster is not None and policy.is_postmaster(recipient.address):
+        recipient = msgspec.structs.replace(recipient, address=policy.postmaster)
     budget = session.server.budget
     if budget.spent:
         return replies.NO_STORAGE

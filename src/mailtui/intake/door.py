@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final, Protocol
 
-from ..model import Incoming
+from mailtui.model import Incoming
 
 #: Octets of content in one stored chunk; also the most a session holds of one message.
 CHUNK: Final = 256 * 1024

@@ -75,7 +75,7 @@ class Store:
         self.free_disk = 0
         self._transcripts = itertools.count(transcript + 1)
         self.owner = f"{os.getpid()}"
-        self.writer = Writer(connection, asyncio.get_running_loop(), fatal, self._forget)
+        self.writer = Writer(connection, asyncio.get_running_loop(), fatal, self.forget)
         self._fill_ballast()
 
     # ------------------------------------------------------------------ the door for intake
@@ -286,7 +286,8 @@ class Store:
 
     # ------------------------------------------------------------------ the disk
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Trust no row number that was remembered: after a rollback, and before unused rows go. In the writer's thread."""
         self._lanes.forget()
         self._fingerprints.forget()
 
