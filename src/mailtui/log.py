@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, TextIO
 
@@ -84,17 +85,20 @@ def sink(settings: Log, stream: TextIO | None = None) -> Callable[[AnyEvent], No
     least = _LEVELS[settings.level]
     encode = msgspec.json.Encoder().encode
 
+    def put(line: str) -> None:
+        with suppress(OSError):  # a full disk under the log, or nobody reading it, is no reason to stop relaying
+            out.write(line)
+            out.flush()
+
     def write_text(event: AnyEvent) -> None:
         level = level_of(event)
         if _LEVELS[level] >= least:
             stamp = datetime.fromtimestamp(event.at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
-            out.write(f"{stamp}Z {level} {safe_text(sentence(event))}\n")
-            out.flush()
+            put(f"{stamp}Z {level} {safe_text(sentence(event))}\n")
 
     def write_json(event: AnyEvent) -> None:
         level = level_of(event)
         if _LEVELS[level] >= least:
-            out.write(encode(event).decode() + "\n")
-            out.flush()
+            put(encode(event).decode() + "\n")
 
     return write_json if settings.format == "json" else write_text

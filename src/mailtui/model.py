@@ -252,7 +252,8 @@ class Claim(msgspec.Struct, frozen=True):
     """The right to try some recipients of one message for one destination now; registered as an attempt before it is given.
 
     `content` is the whole content when it fits one chunk, else None (read it chunk by chunk); `signature` is None until DKIM has
-    been dealt with; `route` is the key of the route the recipients were filed under; `dsn` marks our own null-sender reports.
+    been dealt with; `route` is the key of the route the recipients were filed under; `prefer` a host that may have taken the
+    message already (its last attempt had an unknown outcome): it is asked first, because it may recognise the message.
     """
 
     message: int
@@ -272,6 +273,7 @@ class Claim(msgspec.Struct, frozen=True):
     smtputf8: bool = False
     user: str = ""
     interruptions: int = 0
+    prefer: str = ""
 
     @property
     def solo(self) -> bool:

@@ -18,7 +18,7 @@ from mailtui.delivery.dns import Resolver
 from mailtui.delivery.fingerprint import fingerprint
 from mailtui.delivery.route import read_rules
 from mailtui.delivery.transcript import pack
-from mailtui.errors import MailtuiError, QueueIOError
+from mailtui.errors import MailtuiError, QueueIOError, Unavailable
 from mailtui.events import Journal, Notice, Ready, Stopping
 from mailtui.feedback.reporter import Reporter
 from mailtui.intake.listeners import Listeners
@@ -134,7 +134,12 @@ class Relay:
 
     async def _refile(self) -> None:
         """After a start or reload with other routes; beside the mail that flows, because the queue may be long."""
-        if moved := await self.store.refile(self.courier.rules):
+        try:
+            moved = await self.store.refile(self.courier.rules)
+        except Unavailable as error:
+            self._note("error", f"what waits keeps its old routes until the next start or reload: {error}")
+            return
+        if moved:
             self._note("info", f"{moved} waiting recipients follow other routes now")
             self.runner.poke()
 
@@ -162,13 +167,19 @@ class Relay:
         """Work until `stop`, then drain."""
         self.ready = True
         self.journal.publish(Ready(time.time(), self.listeners.addresses, os.getpid()))
-        async with asyncio.TaskGroup() as group:
-            self._group = group
-            tasks = [group.create_task(work) for work in (self.runner.run(), self._watch(), self._prune(), self._refile())]
-            await self._stop.wait()
-            await self._drain()
-            for task in tasks:
-                task.cancel()
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                tasks = [
+                    group.create_task(work)
+                    for work in (self.runner.run(), self._watch(), self._prune(), self._refile())
+                ]
+                await self._stop.wait()
+                await self._drain()
+                for task in tasks:
+                    task.cancel()
+        except* QueueIOError as errors:  # one of them met the failed disk before `_fatal` was told of it
+            self.failed = self.failed or QueueIOError(str(errors.exceptions[0]))
 
     async def _watch(self) -> None:
         """The relay's own clock: disk, idle connections, refusals, once a second."""

@@ -84,28 +84,16 @@ class Load(NamedTuple):
     recipient: str = RECIPIENT
     sender: str = SENDER
 
+    def command(self, port: int, host: str = "127.0.0.1") -> list[str]:
+        """The program and its arguments."""
+        kept = ["-d"] if self.kept else []
+        numbers = ["-s", str(self.sessions), "-m", str(self.messages), "-l", str(self.size)]
+        envelope = ["-f", self.sender, "-t", self.recipient, "-M", "client.test"]
+        return [program("smtp-source"), *kept, *numbers, *envelope, f"{host}:{port}"]
+
     def start(self, port: int, host: str = "127.0.0.1") -> subprocess.Popen[str]:
         """Begin; the process ends when the last message has its answer."""
-        command = [
-            program("smtp-source"),
-            *(["-d"] if self.kept else []),
-            "-s",
-            str(self.sessions),
-            "-m",
-            str(self.messages),
-        ]
-        command += [
-            "-l",
-            str(self.size),
-            "-f",
-            self.sender,
-            "-t",
-            self.recipient,
-            "-M",
-            "client.test",
-            f"{host}:{port}",
-        ]
-        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(self.command(port, host), stderr=subprocess.PIPE, text=True)
 
     def run(self, port: int, host: str = "127.0.0.1", timeout: float = 600.0) -> float:
         """Send everything; the seconds it took. RuntimeError when the other side refused something."""

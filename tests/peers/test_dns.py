@@ -55,7 +55,8 @@ def hosts(background: Background) -> tuple[RemoteServer, RemoteServer]:
 
 @pytest.fixture
 def relay(dns: NameServers, hosts: tuple[RemoteServer, RemoteServer]) -> Iterator[Relay]:
-    with Relay({"dns": {"nameservers": [dns.address]}, "delivery": {"port": hosts[0].address[1]}}) as relay:
+    port = hosts[0].address[1]  # of the relay too, so that an MX with its address is the relay itself
+    with Relay({"dns": {"nameservers": [dns.address]}, "delivery": {"port": port}}, port=port) as relay:
         yield relay
 
 

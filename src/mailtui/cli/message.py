@@ -71,7 +71,8 @@ def _recipient(recipient: RecipientView, now: datetime, transcript: bool) -> Ite
 
 
 def _attempt(number: int, attempt: AttemptView, now: datetime, transcript: bool) -> Iterator[str]:
-    host = f"{cell(attempt.host)} [{cell(attempt.address)}]" if attempt.host else "no host"
+    address = f" [{cell(attempt.address)}]" if attempt.address else ""
+    host = f"{cell(attempt.host)}{address}" if attempt.host else "no host"
     took = f"{sum(attempt.timings.values())} ms" if attempt.timings else ""
     where = ", ".join(part for part in (host, cell(attempt.tls), f"at {attempt.stage}", took) if part)
     yield f"  {number}. {clock(attempt.started, now)}  {attempt.disposition}  {where}"

@@ -146,15 +146,29 @@ class Server:
         response = web.StreamResponse(headers={VERSION_HEADER: wire.our_version(), "Content-Type": kind})
         try:
             async for piece in pieces:
-                async with asyncio.timeout(_PATIENCE):
-                    if not response.prepared:
-                        await response.prepare(request)
-                    await response.write(piece)
+                await _send(request, response, piece)
+            await _send(request, response, b"")
+        except Exception as error:
             if not response.prepared:
-                await response.prepare(request)
-            return response
+                raise
+            # Half an answer cannot be taken back: cut the connection, so that nobody takes it for the whole.
+            if request.transport is not None:
+                request.transport.abort()
+            if not isinstance(
+                error, ConnectionError | TimeoutError
+            ):  # those say only that the client has gone or does not read
+                logger.exception("%s ended early", request.path)
         finally:
             self._streams.discard(task)
+        return response
+
+
+async def _send(request: web.Request, response: web.StreamResponse, piece: bytes) -> None:
+    async with asyncio.timeout(_PATIENCE):
+        if not response.prepared:
+            await response.prepare(request)
+        if piece:
+            await response.write(piece)
 
 
 _REQUESTS: Final = f"there are: {', '.join(sorted((*REQUESTS, 'log', 'events', 'content')))}"

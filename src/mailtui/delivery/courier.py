@@ -1,34 +1,31 @@
 """The courier: takes a claim to the hosts of its destination and comes back with an attempt for every recipient.
 
-Owned here: which host is dialled next, what TLS is asked of it, and when a kept connection serves. It raises nothing but
+Owned here: which host is dialled next and when a kept connection serves. It raises nothing but
 cancellation: every failure of the other side is an attempt. It decides nothing about when to try again.
 """
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
 from mailtui.config import Config
-from mailtui.delivery import classify, failures, tls
-from mailtui.delivery.dial import connect
+from mailtui.delivery import classify, failures
 from mailtui.delivery.dns import Host, Resolver
+from mailtui.delivery.opening import Opener, Unopened
 from mailtui.delivery.pool import Pool
 from mailtui.delivery.problems import RoutingProblem
 from mailtui.delivery.route import Route, Rule, choose
-from mailtui.delivery.session import Lost, Refused, Session, StageTimeout, open_session
+from mailtui.delivery.session import Session
 from mailtui.delivery.transaction import Transaction
-from mailtui.model import Address, Attempt, Claim, Delivery, Disposition, Obstacle, Reply, Stage, Verdict
+from mailtui.model import Address, Attempt, Claim, Delivery, Disposition, Obstacle, Reply, Stage, TranscriptLine
 
 ReadContent = Callable[[int, int], Awaitable[bytes | None]]
 
 #: Hosts dialled for one claim before it is deferred; more only lengthens the wait (Postfix: smtp_mx_session_limit).
 HOSTS_TRIED: Final = 4
-#: Handshakes that failed, remembered for the next attempt.
-REMEMBERED: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +51,13 @@ class Courier:
         self._resolver = resolver
         self._read_content = read_content
         self._number = number
-        self._broken_tls: dict[str, float] = {}
+        self._opener = Opener(config)
         self.pool = Pool(config.delivery.per_connection, config.timeouts.quit)
         self.configure(config, rules)
 
     def configure(self, config: Config, rules: tuple[Rule, ...]) -> None:
         """Use these settings from the next claim on."""
-        self._config = config
+        self._config = self._opener.config = config
         self._rules = rules
         self._routes = {route_key(rule.route): rule.route for rule in rules}
         self.pool.per_connection = config.delivery.per_connection
@@ -96,20 +93,23 @@ class Courier:
             return self._discard(claim, plan.route)
         key = (plan.route.key, plan.site)
         started = time.time()
-        last: Delivery | None = None
-        for host in plan.hosts[:HOSTS_TRIED]:
-            while (session := self.pool.take(key)) is not None:
+        earlier: tuple[TranscriptLine, ...] = ()  # what was said by hosts that gave no session
+        last: Unopened | None = None
+        for host in sorted(plan.hosts, key=lambda host: host.name != claim.prefer)[:HOSTS_TRIED]:
+            while (session := self.pool.take(key, claim.prefer and host.name)) is not None:
                 delivery, stale = await self._transact(session, claim, signature, key)
                 if not stale:
                     return delivery
-            outcome = await self._open(host, plan.route, claim, started)
-            if isinstance(outcome, Session):
-                delivery, _ = await self._transact(outcome, claim, signature, key)
+            opened = await self._opener.open(host, plan.route, claim.destination, self._number())
+            if isinstance(opened, Session):
+                opened.preamble_lines = earlier + opened.preamble_lines
+                delivery, _ = await self._transact(opened, claim, signature, key)
                 return delivery
-            last = outcome
+            last = opened
+            earlier += opened.lines
         if last is None:  # the resolver never gives an empty plan
             raise AssertionError("a plan without hosts")
-        return last
+        return self._unreached(claim, started, last, earlier)
 
     async def _transact(
         self, session: Session, claim: Claim, signature: bytes, key: tuple[object, ...]
@@ -149,111 +149,29 @@ class Courier:
             yield chunk
             sequence += 1
 
-    # ------------------------------------------------------------------ connections
-
-    async def _open(self, host: Host, route: Route, claim: Claim, started: float) -> Session | Delivery:
-        """A session ready for transactions, or the failed attempt of every recipient."""
-        session: list[Session] = []
-        stage = Stage.CONNECT
-        address = ""
-        preamble = self._number()
-        try:
-            dialled = await connect(
-                host.addresses,
-                route.port,
-                source_addresses=self._config.delivery.source_addresses,
-                source_seed=claim.destination,
-                timeout=self._config.timeouts.connect,
-            )
-            address, stage = dialled.address, Stage.GREETING
-            implicit = self._context(route) if route.kind == "smarthost" and route.port == 465 else None
-            if implicit is not None:
-                stage = Stage.STARTTLS
-            opened = await open_session(
-                dialled.sock, host.name, address, preamble, self._config.timeouts, implicit, session
-            )
-            await self._prepare(opened, route)
-            opened.end_preamble()
-            return opened
-        except Refused as refused:
-            verdict = classify.classify(refused.stage, refused.reply, provider=classify.provider_of(host.name))
-            return self._failed(
-                claim, started, refused.stage, refused.reply, verdict, host.name, address, session, preamble
-            )
-        except (OSError, ssl.SSLError, Lost, StageTimeout) as error:
-            at = error.stage if isinstance(error, StageTimeout) else session[0].stage if session else stage
-            if at is Stage.STARTTLS:
-                self._remember_broken(address)
-            reply, verdict = failures.explain(error, at, host=host.name, address=address)
-            return self._failed(claim, started, at, reply, verdict, host.name, address, session, preamble)
-        finally:
-            if session and not session[0].ready:
-                session[0].abort()
-
-    async def _prepare(self, session: Session, route: Route) -> None:
-        """EHLO, STARTTLS as the route wants it, AUTH as it needs."""
-        wait, name = self._config.timeouts, self._config.relay.hostname
-        await session.hello(name, wait.helo)
-        if not session.tls:
-            broken = self._broken_tls.pop(session.address, 0.0) > time.monotonic()
-            todo = tls.plan(route.tls, "starttls" in session.extensions, broken, bool(route.username))
-            if todo == "refuse":
-                raise Refused(
-                    Stage.STARTTLS, Reply(0, "4.7.5", "the host offers no TLS, and this route must not do without")
-                )
-            if todo == "use":
-                await session.secure(self._context(route), session.host, wait.helo)
-                await session.hello(name, wait.helo)
-            elif broken:
-                session.recorder.note("in clear text: the TLS handshake of the last attempt failed")
-        if route.username and route.password is not None:
-            await session.login(route.username, route.password.reveal(), wait.helo)
-
-    def _context(self, route: Route) -> ssl.SSLContext:
-        settings = self._config.tls
-        if route.tls == "verified":
-            return tls.verified(str(settings.ca_file or ""), settings.min_version)
-        return tls.opportunistic(settings.min_version)
-
-    def _remember_broken(self, address: str) -> None:
-        """The next attempt at this address goes without TLS where that is allowed, and only the next (design 2.4)."""
-        if len(self._broken_tls) >= REMEMBERED:
-            self._broken_tls.clear()
-        self._broken_tls[address] = time.monotonic() + 86400
-
     # ------------------------------------------------------------------ outcomes without a transaction
 
-    def _failed(
-        self,
-        claim: Claim,
-        started: float,
-        stage: Stage,
-        reply: Reply,
-        verdict: Verdict,
-        host: str,
-        address: str,
-        session: list[Session],
-        preamble: int,
-    ) -> Delivery:
+    def _unreached(self, claim: Claim, started: float, last: Unopened, lines: tuple[TranscriptLine, ...]) -> Delivery:
+        """No host gave a session: what the last one came to, with the dialogue of all of them."""
         ended = time.time()
-        lines = session[0].recorder.take() if session else ()
-        timings = session[0].timings if session else {stage.value: int((ended - started) * 1000)}
-        attempts = tuple(
-            Attempt(
-                recipient.id,
-                started,
-                ended,
-                stage,
-                verdict,
-                reply,
-                host,
-                address,
-                session[0].tls if session else "",
-                timings,
-            )
-            for recipient in claim.recipients
+        return Delivery(
+            tuple(
+                Attempt(
+                    recipient=recipient.id,
+                    started=started,
+                    ended=ended,
+                    stage=last.stage,
+                    verdict=last.verdict,
+                    reply=last.reply,
+                    host=last.host,
+                    address=last.address,
+                    tls=last.tls,
+                    timings=last.timings,
+                )
+                for recipient in claim.recipients
+            ),
+            preamble=(self._number(), lines),
         )
-        return Delivery(attempts=attempts, preamble=(preamble, lines) if lines else None)
 
     def _discard(self, claim: Claim, route: Route) -> Delivery:
         now = time.time()

@@ -55,7 +55,7 @@ class ReplyParser:
         if len(raw) > MAX_LINE:
             raise BadReply(f"a reply line of {len(raw)} octets")
         head = raw[:3]
-        if not (head.isdigit() and b"200" <= head <= b"599") or raw[3:4] not in (b" ", b"-", b""):
+        if not (len(head) == 3 and head.isdigit() and b"200" <= head <= b"599") or raw[3:4] not in (b" ", b"-", b""):
             raise BadReply(f"not an SMTP reply: {raw[:80].decode('utf-8', 'replace')!r}")
         code = int(head)
         if self._lines and code != self._code:

@@ -53,19 +53,20 @@ class StageTimeout(Exception):
 
 
 class Session(SMTPProtocol):
-    """A connection; make it with `open_session`. Belongs to one transaction at a time."""
+    """A connection, from `begin_on` to `quit` or `abort`. Belongs to one transaction at a time."""
 
-    def __init__(self, host: str, address: str, preamble: int) -> None:
+    def __init__(self, host: str, preamble: int) -> None:
         super().__init__(loop=asyncio.get_running_loop())
         self.host = host
-        self.address = address
+        self.address = ""
         self.preamble = preamble  # its transcript number
         self.recorder = Recorder()
-        self.stage = Stage.GREETING
+        self.stage = Stage.CONNECT
         self.tls = ""
         self.extensions: dict[str, str] = {}
         self.messages = 0
         self.idle_since = 0.0
+        self.ending = False  # it said 421: nothing more may be asked of it (RFC 5321 3.8)
         self.dirty = False  # a transaction was left open: RSET before the next
         self.preamble_kept = False  # its transcript has been handed over
         self.preamble_lines: tuple[TranscriptLine, ...] = ()
@@ -76,6 +77,7 @@ class Session(SMTPProtocol):
         self._replies: deque[Reply] = deque()
         self._wanted = 0
         self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._error: Exception | None = None
         self._heard = 0.0
 
@@ -113,6 +115,7 @@ class Session(SMTPProtocol):
         self._heard = time.monotonic()
         for reply in replies:
             self._record(reply)
+            self.ending = self.ending or reply.code == 421
         self._replies.extend(replies)
         if len(self._replies) > self._wanted:  # a reply nobody asked for: this line is out of step, or closing
             self._fail(BadReply("replies to commands that were not sent"))
@@ -146,7 +149,7 @@ class Session(SMTPProtocol):
     @property
     def alive(self) -> bool:
         """Whether another transaction may be tried on it."""
-        return self._error is None and self.is_connected
+        return self._error is None and self.is_connected and not self.ending
 
     def abort(self) -> None:
         """End it without a word."""
@@ -185,11 +188,11 @@ class Session(SMTPProtocol):
         """
         if not self._enough() and self._error is None:
             self._waiter = self._loop.create_future()
-            timer = self._loop.call_later(stages[0][1], self._check, stages)
+            self._timer = self._loop.call_later(stages[0][1], self._check, stages)
             try:
                 await self._waiter
             finally:
-                timer.cancel()
+                self._timer.cancel()
                 self._waiter = None
         if not self._enough():
             if isinstance(self._error, StageTimeout):
@@ -211,7 +214,7 @@ class Session(SMTPProtocol):
         stage, patience = stages[min(len(self._replies), len(stages) - 1)]
         left = self._heard + patience - time.monotonic()
         if left > 0:
-            self._loop.call_later(left, self._check, stages)
+            self._timer = self._loop.call_later(left, self._check, stages)
             return
         self._fail(StageTimeout(stage, patience))
         self.abort()
@@ -261,6 +264,23 @@ class Session(SMTPProtocol):
             raise Lost(f"not an SMTP reply: {error.message[:200]}") from error
         self.timings[stage.value] = int((time.monotonic() - began) * 1000)
         return _reply(response)
+
+    async def begin_on(self, sock: socket.socket, context: ssl.SSLContext | None, timeouts: Timeouts) -> None:
+        """Take over a connected socket (closed on failure) and read the greeting. With `context` TLS begins at once."""
+        self.stage = Stage.STARTTLS if context is not None else Stage.GREETING
+        server_name = self.host if context is not None else None
+        try:
+            port = sock.getpeername()[1]  # OSError when it was reset already
+            self.recorder.note(f"connected to {self.host}[{self.address}]:{port}")
+            async with asyncio.timeout(timeouts.helo):
+                await self._loop.create_connection(lambda: self, sock=sock, ssl=context, server_hostname=server_name)
+        except BaseException:
+            sock.close()
+            raise
+        if context is not None:
+            self.note_tls()
+        self.stage = Stage.GREETING
+        await self.greet(timeouts.greeting)
 
     async def greet(self, patience: float) -> None:
         """Read the greeting. Refused on anything but 220."""
@@ -338,38 +358,3 @@ def _reply(response: SMTPResponse) -> Reply:
         raise Lost(f"not an SMTP reply: code {response.code}")
     text = response.message.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return make_reply(response.code, text.split("\n"))
-
-
-async def open_session(
-    sock: socket.socket,
-    host: str,
-    address: str,
-    preamble: int,
-    timeouts: Timeouts,
-    context: ssl.SSLContext | None,
-    witness: list[Session],
-) -> Session:
-    """A session on a connected socket, greeted. With `context` TLS begins at once (port 465). Closes the socket on failure.
-
-    The session is put into `witness` before anything can fail, so that its transcript tells what happened.
-    """
-    loop = asyncio.get_running_loop()
-    session = Session(host, address, preamble)
-    witness.append(session)
-    session.recorder.note(f"connected to {host}[{address}]:{sock.getpeername()[1]}")
-    try:
-        async with asyncio.timeout(timeouts.helo):
-            await loop.create_connection(
-                lambda: session, sock=sock, ssl=context, server_hostname=host if context is not None else None
-            )
-    except BaseException:
-        sock.close()
-        raise
-    try:
-        if context is not None:
-            session.note_tls()
-        await session.greet(timeouts.greeting)
-    except BaseException:
-        session.abort()
-        raise
-    return session

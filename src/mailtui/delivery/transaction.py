@@ -34,6 +34,7 @@ class Transaction:
         self._began = time.monotonic()
         self._timings: dict[str, int] = {}
         self._open = dict.fromkeys(claim.recipients)  # those without an outcome yet, in order
+        self._replies: list[Reply] = []  # to MAIL, every RCPT and DATA, as far as they came
         self.attempts: list[Attempt] = []
         self.untouched: list[int] = []
         self.proved = False
@@ -47,7 +48,9 @@ class Transaction:
         """Speak it through."""
         self._session.begin()
         if (refusal := self._misfit()) is not None:
-            self._settle_all(*refusal)
+            stage, reply = refusal
+            for recipient in list(self._open):
+                self._conclude(recipient, stage, reply, classify.misfit(stage, reply))
             return
         try:
             await self._speak()
@@ -93,36 +96,46 @@ class Transaction:
     async def _speak(self) -> None:
         session, wait = self._session, self._timeouts
         recipients = list(self._open)
-        commands = [self._mail(), *(self._rcpt(recipient) for recipient in recipients)]
         if session.dirty:
-            commands.insert(0, b"RSET\r\n")
-        stages = [(Stage.MAIL, wait.mail)] * (len(commands) - len(recipients)) + [(Stage.RCPT, wait.rcpt)] * len(
-            recipients
-        )
-        for command in commands:
-            session.recorder.sent(command[:-2].decode("utf-8", "replace"))
+            session.recorder.sent("RSET")
+            session.send(b"RSET\r\n", 1)
+            if not (await self._expect([(Stage.MAIL, wait.mail)]))[0].positive:
+                session.abort()
+                raise Lost("RSET was refused")
+        commands = [self._mail(), *(self._rcpt(recipient) for recipient in recipients)]
+        stages = [(Stage.MAIL, wait.mail)] + [(Stage.RCPT, wait.rcpt)] * len(recipients)
         if "pipelining" in session.extensions:
+            for command in commands:
+                session.recorder.sent(command[:-2].decode("utf-8", "replace"))
             session.recorder.sent("DATA")
             stages.append((Stage.DATA, wait.data))
             session.send(b"".join(commands) + b"DATA\r\n", len(stages))
-            replies = await session.replies(stages)
+            self._replies = await self._expect(stages)
         else:
-            replies = await self._one_by_one(commands, stages)
-        await self._answers(replies[1:] if session.dirty else replies, recipients)
+            await self._one_by_one(commands, stages)
+        await self._answers(self._replies, recipients)
 
-    async def _one_by_one(self, commands: list[bytes], stages: list[tuple[Stage, float]]) -> list[Reply]:
+    async def _expect(self, stages: list[tuple[Stage, float]]) -> list[Reply]:
+        """As many replies as stages, fewer only behind a 421. More of them mean that the dialogue is out of step: Lost."""
+        replies = await self._session.replies(stages)
+        if len(replies) > len(stages):
+            self._session.abort()
+            raise Lost("replies to commands that were not sent")
+        return replies
+
+    async def _one_by_one(self, commands: list[bytes], stages: list[tuple[Stage, float]]) -> None:
         """For a host without PIPELINING: each command waits for its reply, DATA only when somebody was accepted."""
-        session, replies = self._session, []
+        session, replies = self._session, self._replies
         for command, stage in zip(commands, stages, strict=True):
+            session.recorder.sent(command[:-2].decode("utf-8", "replace"))
             session.send(command, 1)
-            replies += await session.replies([stage])
+            replies += await self._expect([stage])
             if replies[-1].code == 421 or (stage[0] is Stage.MAIL and not replies[-1].positive):
-                return replies
-        if any(reply.positive for reply in replies[-len(self._open) :]):
+                return
+        if any(reply.positive for reply in replies[1:]):
             session.recorder.sent("DATA")
             session.send(b"DATA\r\n", 1)
-            replies += await session.replies([(Stage.DATA, self._timeouts.data)])
-        return replies
+            replies += await self._expect([(Stage.DATA, self._timeouts.data)])
 
     async def _answers(self, replies: list[Reply], recipients: list[ClaimedRecipient]) -> None:
         """MAIL, RCPT and DATA have been answered, or a 421 ended the answers."""
@@ -185,10 +198,12 @@ class Transaction:
         if session.transport is not None and session.transport.get_write_buffer_size() > 65536:  # type: ignore[attr-defined]
             await session.drain(wait.block)
         try:
-            (reply,) = await session.replies([(Stage.FINAL_DOT, wait.final_dot)])
+            reply, *unasked = await session.replies([(Stage.FINAL_DOT, wait.final_dot)])
         except (Lost, StageTimeout) as error:
             self._unknown(error)
             return
+        if unasked or reply.code // 100 not in (2, 4, 5):
+            session.abort()  # out of step, whatever it thinks it is doing
         self._mark(Stage.FINAL_DOT)
         session.dirty = False
         self._settle_all(Stage.FINAL_DOT, reply)
@@ -256,12 +271,19 @@ class Transaction:
 
     def _broken(self, error: Lost | StageTimeout) -> None:
         """The dialogue ended before the dot: what was answered stands, the others are deferred."""
-        replies = self._session.partial()
-        stage = error.stage if isinstance(error, StageTimeout) else (Stage.RCPT if replies else Stage.MAIL)
-        last = replies[-1] if replies else None
-        if last is not None and last.code == 421:
-            self._settle_all(stage, last)
-            return
+        late = self._session.partial()
+        in_content = len(self._replies) > 1 + len(self._claim.recipients)
+        replies = self._replies if in_content else [*self._replies, *late]
+        if replies and not replies[0].positive:
+            self._settle_all(Stage.MAIL, replies[0])
+        for recipient, answer in zip(self._claim.recipients, replies[1:], strict=False):
+            if recipient in self._open and not answer.positive:
+                self._settle(recipient, Stage.RCPT, answer)
+        if in_content and late:  # it did not wait for the dot to say what it thinks of the content
+            self._settle_all(Stage.DATA, late[-1])
+        stage = (Stage.MAIL, Stage.RCPT, Stage.DATA)[(len(replies) > 0) + (len(replies) > len(self._claim.recipients))]
+        if isinstance(error, StageTimeout):
+            stage = error.stage
         reply, verdict = failures.explain(error, stage, host=self._session.host, address=self._session.address)
         for recipient in list(self._open):
             self._conclude(recipient, stage, reply, verdict)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from mailtui.errors import Unavailable
 from mailtui.model import CONTENT_BITS, Incoming, recipient_row
 from mailtui.queue.lanes import DueLane, Lanes, make_due
 
@@ -32,6 +33,7 @@ def store_chunk(db: sqlite3.Connection, message: int, sequence: int, chunk: byte
     """One chunk of a message that is still arriving; its row stands as `receiving` before the first chunk does."""
     if sequence == 0:
         db.execute("INSERT INTO message (id, phase, received_at) VALUES (?, 'receiving', ?)", (message, now))
+    _follows(db, message, sequence)
     db.execute("INSERT INTO content (id, chunk) VALUES (?, ?)", (message << CONTENT_BITS | sequence, chunk))
 
 
@@ -51,6 +53,7 @@ def store_message(
     Texts are stored as validated str; raw header bytes of strangers never become parameters that could raise.
     """
     envelope, origin, facts = incoming.envelope, incoming.origin, incoming.facts
+    _follows(db, incoming.number, sequence)
     db.execute(
         _MESSAGE,
         (
@@ -75,6 +78,13 @@ def store_message(
             used[lane] = DueLane(lane, recipient.address.domain, route, "")
             make_due(db, lane, due_at)
     return tuple(used.values())
+
+
+def _follows(db: sqlite3.Connection, message: int, sequence: int) -> None:
+    """Unavailable when the chunk before is missing: its job failed, and a message with a hole must not be accepted."""
+    before = (message << CONTENT_BITS) + sequence - 1
+    if sequence and db.execute("SELECT 1 FROM content WHERE id = ?", (before,)).fetchone() is None:
+        raise Unavailable("an earlier part of the message could not be stored")
 
 
 def forget_message(db: sqlite3.Connection, message: int) -> None:

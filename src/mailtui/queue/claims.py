@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from mailtui.model import CONTENT_BITS, RECIPIENT_BITS, Claim, ClaimedRecipient, format_recipient_id, parse_address
+from mailtui.queue.lanes import make_due
 
 #: Consecutive interruptions after which a message is put aside (the last of them alone).
 QUARANTINE: Final = 3
@@ -27,7 +28,7 @@ _PROBE = (
     " AND r.id >> 20 <> ?3 AND m.size <= ?4 ORDER BY r.next_attempt LIMIT 1"
 )
 _RECIPIENTS = (
-    "SELECT id, address, notify, orcpt, attempts + 1, expires_at, notices FROM recipient"
+    "SELECT id, address, notify, orcpt, attempts + 1, expires_at, notices, iif(class = 'unknown-outcome', host, '') FROM recipient"
     " WHERE id BETWEEN ? AND ? AND lane = ? AND state IN ('queued', 'deferred') AND next_attempt <= ? LIMIT ?"
 )
 _MESSAGE = "SELECT sender, size, received_at, prefix, signature, ret, envid, eight_bit, smtputf8, user, interruptions FROM message WHERE id = ?"
@@ -60,37 +61,59 @@ def claim(
     first = message << RECIPIENT_BITS
     rows = db.execute(_RECIPIENTS, (first, first | (1 << RECIPIENT_BITS) - 1, number, now, limit)).fetchall()
     db.executemany(_SEND, [(row[4], now + delay(row[4]), owner, now, row[0]) for row in rows])
+    content, problem = _content(db, message)
     sender, size, received_at, prefix, signature, ret, envid, eight_bit, smtputf8, user, interruptions = db.execute(
         _MESSAGE, (message,)
     ).fetchone()
-    return Claim(
+    claimed = Claim(
         message=message,
         lane=number,
         destination=destination,
         route=route,
         sender=parse_address(sender),
-        recipients=tuple(ClaimedRecipient(row[0], parse_address(row[1]), *row[2:]) for row in rows),
+        recipients=tuple(ClaimedRecipient(row[0], parse_address(row[1]), *row[2:7]) for row in rows),
         size=size,
         received_at=received_at,
         prefix=prefix,
         signature=signature,
-        content=_small_content(db, message),
+        content=content,
         ret=ret,
         envid=envid,
         eight_bit=bool(eight_bit),
         smtputf8=bool(smtputf8),
         user=user,
         interruptions=interruptions,
+        prefer=next((row[7] for row in rows if row[7]), ""),
     )
+    if not problem and (there := len(content) if content is not None else _octets(db, message)) != size:
+        problem = f"{there} of its {size} octets are left"
+    if problem:  # half a message must never leave, and one damaged message must not stop its lane
+        hold(db, claimed, f"its content is damaged in the queue file: {problem}", now)
+        return claim(db, lane, now, limit, owner, delay, probe_not)
+    return claimed
 
 
-def _small_content(db: sqlite3.Connection, message: int) -> bytes | None:
-    """The content when it is one chunk; None when there are more."""
+def _content(db: sqlite3.Connection, message: int) -> tuple[bytes | None, str]:
+    """The content when it is one chunk, None when there are more; and what is wrong when it cannot be read."""
     first = message << CONTENT_BITS
-    if db.execute("SELECT 1 FROM content WHERE id = ?", (first + 1,)).fetchone() is not None:
-        return None
-    row = db.execute("SELECT chunk FROM content WHERE id = ?", (first,)).fetchone()
-    return b"" if row is None else row[0]
+    try:
+        if db.execute("SELECT 1 FROM content WHERE id = ?", (first + 1,)).fetchone() is not None:
+            return None, ""
+        row = db.execute("SELECT chunk FROM content WHERE id = ?", (first,)).fetchone()
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
+        return None, str(error)
+    return b"" if row is None else row[0], ""
+
+
+def _octets(db: sqlite3.Connection, message: int) -> int:
+    """How much of a long content is there; SQLite knows the lengths without reading the chunks."""
+    span = (message << CONTENT_BITS, (message + 1 << CONTENT_BITS) - 1)
+    octets: int = db.execute(
+        "SELECT ifnull(sum(length(chunk)), 0) FROM content WHERE id BETWEEN ? AND ?", span
+    ).fetchone()[0]
+    return octets
 
 
 def unclaim(db: sqlite3.Connection, rows: tuple[int, ...], now: float) -> None:
@@ -101,6 +124,11 @@ def unclaim(db: sqlite3.Connection, rows: tuple[int, ...], now: float) -> None:
             " changed_at = ? WHERE id = ? AND state = 'sending'",
             (now, now, row),
         )
+    # While they were out, their lane may have looked empty and so stopped being due.
+    for (lane,) in db.execute(
+        f"SELECT DISTINCT lane FROM recipient WHERE id IN ({', '.join('?' * len(rows))})", rows
+    ).fetchall():
+        make_due(db, lane, now)
 
 
 def hold(db: sqlite3.Connection, claim: Claim, reason: str, now: float) -> None:

@@ -91,13 +91,18 @@ def open_writer(path: Path) -> sqlite3.Connection:
         migrate(connection, path)
     except sqlite3.DatabaseError as error:
         connection.close()
-        raise QueueError(
-            f"{path}: not usable as a queue: {error}; `mailtui check-queue` tells more, `check-queue --recover NEW` saves what can be read"
-        ) from error
+        raise unusable(path, error) from error
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def unusable(path: Path, error: sqlite3.Error) -> QueueError:
+    """What an operator is told of a file SQLite cannot work with."""
+    return QueueError(
+        f"{path}: not usable as a queue: {error}; `mailtui check-queue` tells more, `check-queue --recover NEW` saves what can be read"
+    )
 
 
 def open_reader(path: Path) -> sqlite3.Connection:

@@ -24,15 +24,16 @@ async def octets(reader: Reader, id: str) -> AsyncIterator[bytes]:
         message, _ = parse_item_id(id)
     except ValueError:
         raise UnknownId([id[:50]]) from None
-    sql = "SELECT ifnull(signature, x'') || prefix, body FROM message WHERE id = ? AND phase = 'stored'"
+    sql = "SELECT ifnull(signature, x''), prefix, body FROM message WHERE id = ? AND phase = 'stored'"
     rows = await reader.fetch(sql, (message,))
     if not rows:
         raise UnknownId([id])
-    if not rows[0][1]:
+    signature, prefix, body = cast("tuple[bytes, bytes, int]", rows[0])
+    if not body:
         raise ControlError(
             "no-content", f"the content of {id} is no longer kept; it goes when nobody waits for it", "", EX_NOINPUT
         )
-    yield cast("bytes", rows[0][0])
+    yield signature + prefix
     number = message << CONTENT_BITS
     while found := await reader.fetch("SELECT chunk FROM content WHERE id = ?", (number,)):
         yield cast("bytes", found[0][0])
@@ -41,9 +42,9 @@ async def octets(reader: Reader, id: str) -> AsyncIterator[bytes]:
 
 async def header_of(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """What of these octets stands before the empty line, the line end of the last field included."""
-    seen = b""
+    seen, found = b"", None
     async for piece in pieces:
         seen += piece
         if found := _EMPTY_LINE.search(seen):
             break
-    yield seen[: found.start()] + b"\r\n" if (found := _EMPTY_LINE.search(seen)) else seen
+    yield seen[: found.start()] + b"\r\n" if found else seen

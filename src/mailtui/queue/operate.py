@@ -10,7 +10,7 @@ import random
 import sqlite3
 import time
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from mailtui.errors import EX_DATAERR, MailtuiError
@@ -93,10 +93,9 @@ class Operator:
         done = skipped = failed = messages = last = 0
         began = self._clock()
         named: list[str] = []
-        batch = BOUNCE_BATCH if verb is Verb.BOUNCE else BATCH
-        for start in range(0, len(rows), batch):
+        for start, end in _batches(rows, BOUNCE_BATCH if verb is Verb.BOUNCE else BATCH):
             at = _turns(began, start, len(rows)) if verb is Verb.RETRY and not now and len(rows) > BURST else None
-            step = await self._step(Change(verb, rows[start : start + batch], self._clock(), actor, reason, at))
+            step = await self._step(Change(verb, rows[start:end], self._clock(), actor, reason, at))
             done, skipped, failed = done + len(step.changed), skipped + step.skipped, failed + step.failed
             for row in step.changed:  # in order, so a message's recipients follow each other
                 messages += row >> RECIPIENT_BITS != last
@@ -124,6 +123,17 @@ class Operator:
         if sites and change.verb is Verb.RETRY:
             self._unblock(sites)
         return step
+
+
+def _batches(rows: array[int], size: int) -> Iterator[tuple[int, int]]:
+    """Where each batch begins and ends: about `size` rows, but never between two recipients of a message, which share a DSN."""
+    start = 0
+    while start < len(rows):
+        end = min(start + size, len(rows))
+        while end < len(rows) and rows[end] >> RECIPIENT_BITS == rows[end - 1] >> RECIPIENT_BITS:
+            end += 1
+        yield start, end
+        start = end
 
 
 def _turns(began: float, start: int, total: int) -> Callable[[int], float]:

@@ -1,6 +1,6 @@
 """Read-only connections to the queue file beside the writer, and the one way a statement is run on them.
 
-Owned here: opening, the time limit, and interrupting. Every statement is short or limited, and its rows are fetched at once, so
+Owned here: opening and the time limit. Every statement is short or limited, and its rows are fetched at once, so
 that no snapshot stays open and checkpoints can go on. What is asked stands in `queries`, `groups` and `message_view`.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -17,8 +18,10 @@ import aiosqlite
 from mailtui.errors import EX_TEMPFAIL, MailtuiError
 from mailtui.model import TranscriptLine
 
-#: Seconds after which a statement is interrupted.
+#: Seconds after which a statement is ended.
 LIMIT: Final = 5.0
+#: Steps of SQLite between two looks at the time (some tenths of a millisecond).
+STEPS: Final = 10_000
 #: Connections: a slow search must not keep `status` waiting.
 CONNECTIONS: Final = 3
 
@@ -27,9 +30,22 @@ Unpack = Callable[[bytes], tuple[TranscriptLine, ...]]
 
 
 class QueryTimeout(MailtuiError):
-    """A search took too long and was interrupted."""
+    """A search took too long and was ended."""
 
     exit_code = EX_TEMPFAIL
+
+
+class _Line:
+    """A connection, and when the statement on it must end (monotonic seconds). SQLite asks every few thousand steps: that also
+    ends a statement that had not begun when its asker went away, which an interrupt would miss."""
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self.connection = connection
+        self.deadline = 0.0
+
+    def late(self) -> bool:
+        """Called in the connection's thread."""
+        return time.monotonic() > self.deadline
 
 
 class Reader:
@@ -38,8 +54,8 @@ class Reader:
     def __init__(self, unpack: Unpack, limit: float = LIMIT) -> None:
         self.unpack = unpack
         self._limit = limit
-        self._all: list[aiosqlite.Connection] = []
-        self._free: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
+        self._all: list[_Line] = []
+        self._free: asyncio.Queue[_Line] = asyncio.Queue()
 
     @classmethod
     async def open(cls, path: Path, unpack: Unpack, limit: float = LIMIT) -> Reader:
@@ -47,41 +63,40 @@ class Reader:
         reader = cls(unpack, limit)
         try:
             for _ in range(CONNECTIONS):
-                reader._all.append(await _connect(path))
+                reader._all.append(_Line(await _connect(path)))
+                await reader._all[-1].connection.set_progress_handler(reader._all[-1].late, STEPS)
         except BaseException:
             await reader.close()
             raise
-        for connection in reader._all:
-            reader._free.put_nowait(connection)
+        for line in reader._all:
+            reader._free.put_nowait(line)
         return reader
 
     async def close(self) -> None:
-        """Interrupt what runs and disconnect."""
+        """End what runs and disconnect."""
+        for line in self._all:
+            line.deadline = 0.0
         while self._all:
-            connection = self._all.pop()
-            await connection.interrupt()
-            await connection.close()
+            await self._all.pop().connection.close()
 
     async def fetch(self, sql: str, params: Sequence[object] = (), limit: float | None = None) -> list[Row]:
         """All rows of one statement. QueryTimeout after `limit` seconds (default: the reader's)."""
-        connection = await self._free.get()
-        work = asyncio.ensure_future(connection.execute_fetchall(sql, params))
+        line = await self._free.get()
+        line.deadline = time.monotonic() + (limit or self._limit)
+        work = asyncio.ensure_future(line.connection.execute_fetchall(sql, params))
+        work.add_done_callback(lambda done: self._give_back(line, done))
         try:
-            await asyncio.wait({work}, timeout=limit or self._limit)
-            late = not work.done()
-        finally:  # also when the asker went away
-            if not work.done():
-                await connection.interrupt()
-            work.add_done_callback(lambda done: self._give_back(connection, done))
-        try:
-            return [tuple(row) for row in await work]
+            return [tuple(row) for row in await asyncio.shield(work)]
+        except asyncio.CancelledError:
+            line.deadline = 0.0
+            raise
         except sqlite3.OperationalError as error:
-            if late:
+            if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
                 raise QueryTimeout(f"the search took longer than {limit or self._limit:g} s; narrow it down") from error
             raise
 
-    def _give_back(self, connection: aiosqlite.Connection, work: asyncio.Future[Iterable[sqlite3.Row]]) -> None:
-        self._free.put_nowait(connection)
+    def _give_back(self, line: _Line, work: asyncio.Future[Iterable[sqlite3.Row]]) -> None:
+        self._free.put_nowait(line)
         if not work.cancelled():
             work.exception()  # seen: the asker may be gone
 

@@ -12,10 +12,11 @@ import random
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Final, Generic, Protocol, TypeVar, cast
 
 from mailtui.config import Config
-from mailtui.errors import Unavailable
+from mailtui.errors import MailtuiError, QueueIOError, Unavailable
 from mailtui.events import AnyEvent, Attempted, Notice, SiteChanged
 from mailtui.model import (
     Attempt,
@@ -23,8 +24,10 @@ from mailtui.model import (
     Delivery,
     Disposition,
     Obstacle,
+    Reply,
     Stage,
     State,
+    Verdict,
     encode_id,
 )
 from mailtui.queue import lanes
@@ -352,7 +355,9 @@ class Runner(Generic[P]):
                 claim = await self._store.claim(
                     state.lane, time.time(), self._config.delivery.max_recipients, self._claim_delay, probe
                 )
-            except Unavailable:
+            except Unavailable:  # the next tick finds the lane due again; at once would only spin
+                site.waiting.pop(state.lane.id, None)
+                self._lanes.pop(state.lane.id, None)
                 return None, None
             if claim is not None:
                 return claim, state
@@ -368,35 +373,62 @@ class Runner(Generic[P]):
     async def _carry(self, site: Site, state: LaneState, claim: Claim) -> asyncio.Future[None] | None:
         """Deliver a claim and submit its outcome; the future is the commit. None when it had to be given back."""
         if self._alone:
-            await self._give_back(claim)
+            await self._insist(lambda: self._give_back(claim), claim)
             return None
-        if (
-            claim.solo
-        ):  # interrupted twice: tried with nothing else in flight, so that it can be blamed for a third time
-            self._alone = True
-            await self._idle.wait()
+        try:
+            if claim.solo:  # interrupted twice: tried with nothing beside it, so that it can be blamed for a third time
+                self._alone = True
+                await self._idle.wait()
+            delivery, signature, note = await self._try(state, claim)
+        except asyncio.CancelledError:
+            with suppress(MailtuiError):  # a queue that takes nothing more: the next start takes the claim back
+                await asyncio.shield(self._give_back(claim))
+            raise
+        finally:
+            if claim.solo:
+                self._alone = False
+                self.poke()
+        if delivery is None:
+            return asyncio.ensure_future(self._hold_unsigned(claim, note))
+        return asyncio.ensure_future(self._write(claim, self._judge(site, claim, delivery), signature, note))
+
+    async def _try(self, state: LaneState, claim: Claim) -> tuple[Delivery | None, bytes | None, str]:
+        """Sign and deliver: what came of it (None: it must not leave unsigned), the signature if it is new, a word about it."""
         self._delivering += 1
         self._idle.clear()
+        began, signature, note = time.time(), None, ""
         try:
-            signature, note, held = claim.signature, "", False
-            if signature is None:
+            if claim.signature is None:
                 signed = await self._sign(claim)
-                signature, note, held = signed.header, signed.note, signed.hold
-            if held:
-                return asyncio.ensure_future(self._hold_unsigned(claim, note))
-            delivery = await self._courier.deliver(claim, cast(P, state.plan), signature)
-        except asyncio.CancelledError:
-            await asyncio.shield(self._give_back(claim))
+                signature, note = signed.header, signed.note
+                if signed.hold:
+                    return None, None, note
+            header = claim.signature if signature is None else signature
+            return await self._courier.deliver(claim, cast(P, state.plan), header or b""), signature, note
+        except QueueIOError:
             raise
+        except (
+            Exception
+        ) as error:  # a fault of ours, such as content that cannot be read now, must not strand the claim
+            return self._stumbled(claim, began, error), signature, note
         finally:
             self._delivering -= 1
             if not self._delivering:
                 self._idle.set()
-            if claim.solo:
-                self._alone = False
-                self.poke()
-        delivery = self._judge(site, claim, delivery)
-        return asyncio.ensure_future(self._write(claim, delivery, signature if claim.signature is None else None, note))
+
+    def _stumbled(self, claim: Claim, began: float, error: Exception) -> Delivery:
+        """The attempt of every recipient when we ourselves failed: a deferral, and no fact about the site."""
+        text = f"this relay failed: {type(error).__name__}: {error}"
+        self._publish(Notice(time.time(), "error", text, claim.queue_id))
+        sentence = "Our own relay could not make this attempt; its log says why."
+        verdict = Verdict("unknown", "our-config", Disposition.DEFERRED, sentence)
+        ended = time.time()
+        return Delivery(
+            tuple(
+                Attempt(recipient.id, began, ended, Stage.DATA, verdict, Reply(0, "4.3.0", text[:300]))
+                for recipient in claim.recipients
+            )
+        )
 
     def _give_back(self, claim: Claim) -> asyncio.Future[None]:
         """Return a claim that was not tried: no attempt, due at once."""
@@ -468,16 +500,20 @@ class Runner(Generic[P]):
         )
         groups = tuple("" if move.state is State.DELIVERED else self._fingerprint(move.attempt) for move in moves)
         outcome = Outcome(claim, delivery, moves, groups, routes, signature, note, self._keeps(moves))
+        await self._insist(lambda: self._store.record(outcome, time.time()), claim)
+        for move in moves:
+            self._publish(self._event(str(by_id[move.attempt.recipient].address), claim, move))
+
+    async def _insist(self, write: Callable[[], Awaitable[object]], claim: Claim) -> None:
+        """Have the end of a claim written, however long the disk is full or the file locked."""
         while True:
             try:
-                await self._store.record(outcome, time.time())
-                break
+                await write()
+                return
             except Unavailable as error:
                 dropped = self._store.drop_ballast()
                 self._publish(Notice(time.time(), "error", f"an outcome cannot be recorded: {error}", claim.queue_id))
                 await asyncio.sleep(0 if dropped else 1)
-        for move in moves:
-            self._publish(self._event(str(by_id[move.attempt.recipient].address), claim, move))
 
     def _keeps(self, moves: tuple[Move, ...]) -> bool:
         kept = self._config.delivery.transcripts
@@ -504,7 +540,7 @@ class Runner(Generic[P]):
 
     async def _hold_unsigned(self, claim: Claim, note: str) -> None:
         """trust.on_error = hold: the message stays until somebody has mended the key."""
-        await self._store.hold_claim(claim, note, time.time())
+        await self._insist(lambda: self._store.hold_claim(claim, note, time.time()), claim)
         self._publish(Notice(time.time(), "error", f"held, it cannot be signed: {note}", claim.queue_id))
 
     # ------------------------------------------------------------------ life

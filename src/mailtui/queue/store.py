@@ -21,7 +21,7 @@ from mailtui.errors import QueueIOError
 from mailtui.events import Accepted, Notified
 from mailtui.model import CONTENT_BITS, ID_EPOCH, Address, Claim, Incoming
 from mailtui.queue import arrivals, claims, lanes, outcomes, relane, reports
-from mailtui.queue.database import BALLAST, BALLAST_SIZE, FILE, open_writer
+from mailtui.queue.database import BALLAST, BALLAST_SIZE, FILE, open_writer, unusable
 from mailtui.queue.lanes import DueLane, Lanes, SiteRow
 from mailtui.queue.outcomes import Fingerprints, Outcome
 from mailtui.queue.writer import Writer
@@ -65,11 +65,7 @@ class Store:
         self._lanes = Lanes()
         self._fingerprints = Fingerprints()
         connection = open_writer(self.path)
-        last: int = connection.execute(
-            "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'message'"
-        ).fetchone()[0]
-        transcript: int = connection.execute("SELECT ifnull(max(id), 0) FROM transcript").fetchone()[0]
-        self._last_number: int = last
+        self._last_number, transcript = self._highest(connection)
         self._numbering = threading.Lock()
         self._pressure = ""
         self.free_disk = 0
@@ -77,6 +73,16 @@ class Store:
         self.owner = f"{os.getpid()}"
         self.writer = Writer(connection, asyncio.get_running_loop(), fatal, self.forget)
         self._fill_ballast()
+
+    def _highest(self, connection: sqlite3.Connection) -> tuple[int, int]:
+        """The highest message and transcript numbers ever given. QueueError when the file is too damaged to know."""
+        try:
+            message = connection.execute("SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'message'")
+            transcript = connection.execute("SELECT ifnull(max(id), 0) FROM transcript")
+            return message.fetchone()[0], transcript.fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            raise unusable(self.path, error) from error
 
     # ------------------------------------------------------------------ the door for intake
 
@@ -136,6 +142,8 @@ class Store:
         """Look at disk, inodes and queue length; about once a second."""
         disk = os.statvfs(self.path.parent)
         self.free_disk = disk.f_bavail * disk.f_frsize
+        if not self._ballast.exists():
+            self._fill_ballast()
         if draining:
             self._pressure = "the relay is draining"
         elif self.free_disk < self.config.intake.min_free_disk:
@@ -308,7 +316,9 @@ class Store:
             pass  # a relay without ballast still works; `status` shows the disk
 
     def drop_ballast(self) -> bool:
-        """Give the ballast up; whether there was one."""
+        """Give the ballast up when the disk is full; whether that made room. A locked file is no reason to."""
+        if not self.writer.full:
+            return False
         try:
             self._ballast.unlink()
         except FileNotFoundError:
