@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 import sys
-from traceback import extract_tb
+from traceback import extract_tb, print_exception
 from typing import Final
 
-from mailtui.errors import EX_IOERR, EX_USAGE, MailtuiError
+from mailtui.errors import EX_IOERR, EX_NOPERM, EX_USAGE, MailtuiError
 
 EX_SOFTWARE: Final = 70
-_INTERRUPTED: Final = 130  # 128 + SIGINT, and 128 + SIGPIPE: as the shell reports a program that died of them
-_BROKEN_PIPE: Final = 141
+_INTERRUPTED: Final = 130  # 128 + SIGINT, as the shell reports a program that died of it
+_BROKEN_PIPE: Final = 1  # what click ends with when it meets one first
 
 
 def main() -> None:
@@ -40,24 +40,37 @@ def run(arguments: list[str]) -> int:
         return _fail(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return _INTERRUPTED
-    except MailtuiError as error:
-        return _fail(_told(error), error.exit_code)
     except BrokenPipeError:
         # Whoever read us has gone; the interpreter must not try again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
-    except OSError as error:
-        return _fail(f"{error.filename or 'input/output'}: {error.strerror or error}", EX_IOERR)
     except Exception as error:
-        frame = extract_tb(error.__traceback__)[-1]
-        place = f"{os.path.basename(frame.filename)}:{frame.lineno}"
-        return _fail(f"this is a bug: {type(error).__name__}: {error} ({place})", EX_SOFTWARE)
+        return _failed(_cause(error))
     return 0
 
 
-def _told(error: MailtuiError) -> str:
-    hint = getattr(error, "hint", "")
-    return f"{error} ({hint})" if hint else str(error)
+def _cause(error: BaseException) -> BaseException:
+    """What ended a group of tasks, instead of the group."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _failed(error: BaseException) -> int:
+    match error:
+        case MailtuiError():
+            hint = getattr(error, "hint", "")
+            return _fail(f"{error} ({hint})" if hint else str(error), error.exit_code)
+        case OSError():
+            code = EX_NOPERM if isinstance(error, PermissionError) else EX_IOERR
+            return _fail(f"{error.filename or 'input/output'}: {error.strerror or error}", code)
+    if sys.flags.dev_mode:
+        print_exception(error)
+    frames = extract_tb(error.__traceback__)
+    place = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "nowhere"
+    return _fail(
+        f"this is a bug: {type(error).__name__}: {error} ({place}; python -X dev -m mailtui tells more)", EX_SOFTWARE
+    )
 
 
 def _fail(text: str, code: int) -> int:

@@ -27,7 +27,13 @@ class Ready(Event, frozen=True, tag="ready"):
 
 
 class Stopping(Event, frozen=True, tag="stopping"):
-    """The relay drains: nothing new is taken."""
+    """The relay takes nothing new and will end when what is under way is finished."""
+
+    reason: str
+
+
+class Draining(Event, frozen=True, tag="draining"):
+    """The relay takes nothing new and goes on delivering what it has."""
 
     reason: str
 
@@ -54,7 +60,7 @@ class Accepted(Event, frozen=True, tag="accepted"):
     message_id: str = ""
 
 
-class Attempted(Event, frozen=True, tag="attempted"):
+class Attempted(Event, frozen=True, tag="attempted", rename={"class_": "class"}):
     """One try for one recipient ended: `disposition` delivered, deferred or bounced."""
 
     id: str
@@ -107,7 +113,7 @@ class Notice(Event, frozen=True, tag="notice"):
     id: str = ""
 
 
-AnyEvent = Ready | Stopping | Refused | Accepted | Attempted | Changed | Notified | SiteChanged | Notice
+AnyEvent = Ready | Stopping | Draining | Refused | Accepted | Attempted | Changed | Notified | SiteChanged | Notice
 
 
 class Journal:

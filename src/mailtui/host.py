@@ -54,8 +54,9 @@ async def hosted(config: Config) -> AsyncIterator[tuple[Relay, Reader]]:
 
 
 async def _serve(config: Config) -> int:
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # while we start: the file has just been read
     async with hosted(config) as (relay, _):
-        loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, relay.stop, signal.Signals(number).name)
         loop.add_signal_handler(signal.SIGHUP, _reload, relay)

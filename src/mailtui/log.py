@@ -20,6 +20,7 @@ from mailtui.events import (
     AnyEvent,
     Attempted,
     Changed,
+    Draining,
     Notice,
     Notified,
     Ready,
@@ -49,6 +50,8 @@ def sentence(event: AnyEvent) -> str:
             return f"ready listeners={','.join(event.listeners)} pid={event.pid}"
         case Stopping():
             return f"stopping: {event.reason}"
+        case Draining():
+            return f"draining, nothing new is taken: {event.reason}"
         case Refused():
             return f"refused client={event.client} from=<{event.sender}> to=<{event.recipient}> reply={event.code} {event.text}"
         case Accepted():
@@ -86,7 +89,7 @@ def sink(settings: Log, stream: TextIO | None = None) -> Callable[[AnyEvent], No
     encode = msgspec.json.Encoder().encode
 
     def put(line: str) -> None:
-        with suppress(OSError):  # a full disk under the log, or nobody reading it, is no reason to stop relaying
+        with suppress(OSError, ValueError):  # a full disk under the log, or nobody reading it, is no reason to stop relaying
             out.write(line)
             out.flush()
 

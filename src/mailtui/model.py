@@ -52,9 +52,9 @@ EDGES: Final[dict[tuple[State | None, State], frozenset[Cause]]] = {
     (_Q, _S): frozenset({Cause.RUNNER}),
     (_D, _S): frozenset({Cause.RUNNER}),
     (_S, _OK): frozenset({Cause.ATTEMPT}),
-    (_S, _D): frozenset({Cause.ATTEMPT}),
+    (_S, _D): frozenset({Cause.ATTEMPT, Cause.RUNNER}),  # the runner gives back what was not tried after all
     (_S, _B): frozenset({Cause.ATTEMPT}),
-    (_S, _Q): frozenset({Cause.STARTUP}),
+    (_S, _Q): frozenset({Cause.STARTUP, Cause.RUNNER}),  # interrupted; given back untried
     (_S, _H): frozenset({Cause.STARTUP, Cause.RUNNER}),  # quarantine; a message that cannot be signed
     (_Q, _H): frozenset({Cause.OPERATOR}),
     (_D, _H): frozenset({Cause.OPERATOR}),
@@ -343,7 +343,7 @@ def encode_id(number: int) -> str:
 
 def decode_id(text: str) -> int:
     """The row of a queue id, in either case. ValueError when it is not one."""
-    if len(text) != ID_LENGTH:
+    if len(text) != ID_LENGTH or not text.isascii():  # "ß".upper() has two characters
         raise ValueError(f"not a queue id: {text!r}")
     number = 0
     for character in text.upper():

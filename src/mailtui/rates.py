@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from mailtui.events import Accepted, AnyEvent, Attempted
@@ -19,13 +20,14 @@ NAMES: Final = ("accepted", "refused_4xx", "refused_5xx", "delivered", "deferred
 class Rates:
     """Counts what happens; `per_minute` reads it. `clock` is monotonic seconds."""
 
-    def __init__(self) -> None:
-        self._began = time.monotonic()
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began = clock()
         self._ring: deque[tuple[int, dict[str, int]]] = deque(maxlen=KEPT)
 
     def add(self, name: str, count: int = 1) -> None:
         """Something happened `count` times now."""
-        slot = int(time.monotonic() // BUCKET)
+        slot = int(self._clock() // BUCKET)
         if not self._ring or self._ring[-1][0] != slot:
             self._ring.append((slot, dict.fromkeys(NAMES, 0)))
         self._ring[-1][1][name] += count
@@ -39,7 +41,7 @@ class Rates:
 
     def per_minute(self, minutes: int) -> dict[str, float]:
         """Each name per minute over the last `minutes`, or over the time since start when that is shorter."""
-        now = time.monotonic()
+        now = self._clock()
         span = max(min(minutes * 60.0, now - self._began), 1.0)
         first = int((now - span) // BUCKET)
         sums = dict.fromkeys(NAMES, 0)

@@ -19,7 +19,7 @@ from mailtui.delivery.fingerprint import fingerprint
 from mailtui.delivery.route import read_rules
 from mailtui.delivery.transcript import pack
 from mailtui.errors import MailtuiError, QueueIOError, Unavailable
-from mailtui.events import Journal, Notice, Ready, Stopping
+from mailtui.events import Draining, Journal, Notice, Ready, Stopping
 from mailtui.feedback.reporter import Reporter
 from mailtui.intake.listeners import Listeners
 from mailtui.model import Address, Attempt
@@ -52,6 +52,7 @@ class Relay:
         self.draining = False
         self.failed: MailtuiError | None = None
         self.paused = paused
+        self._damage_told = False
         self._stop = asyncio.Event()
         self._stack = AsyncExitStack()
         self._lock: Lock
@@ -207,6 +208,13 @@ class Relay:
 
     def _watch_disk(self) -> None:
         self.store.gauge(self.draining)
+        if self.store.writer.damage and not self._damage_told:
+            self._damage_told = True
+            self._note(
+                "error",
+                f"the queue file is damaged: {self.store.writer.damage}; stop the relay, then `mailtui check-queue` tells what is"
+                " hurt and `check-queue --recover NEW` saves what can be read",
+            )
 
     def stop(self, reason: str) -> None:
         """Take nothing new, finish what is under way, end."""
@@ -218,7 +226,7 @@ class Relay:
         """Take nothing new; go on delivering (`mailtui drain`)."""
         if not self.draining:
             self.draining = True
-            self.journal.publish(Stopping(time.time(), reason))
+            self.journal.publish(Draining(time.time(), reason))
             self._watch_disk()
             self.listeners.server.draining = True
 
@@ -267,17 +275,3 @@ def _keep(config: Config) -> Keep:
 
 def _group(attempt: Attempt) -> str:
     return fingerprint(attempt.reply)
-
-
-def serve(config: Config) -> int:
-    """See `host.serve`."""
-    from mailtui import host
-
-    return host.serve(config)
-
-
-def demo(seconds: float) -> int:
-    """See `host.demo`."""
-    from mailtui import host
-
-    return host.demo(seconds)

@@ -10,7 +10,6 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,10 +17,8 @@ from typing import TYPE_CHECKING
 from mailtui import __version__
 from mailtui.control import api
 from mailtui.control.results import BackedUp, Disk, Draining, Flushed, Pruned, Rate, Rates, Reloaded, StatusView
-from mailtui.control.server import Server
-from mailtui.delivery.transcript import unpack
-from mailtui.errors import EX_CANTCREAT, ControlError
-from mailtui.queue import database, filter, groups, message_view, octets, queries
+from mailtui.errors import ControlError
+from mailtui.queue import backup, filter, groups, message_view, octets, queries
 from mailtui.queue.operate import Operator
 from mailtui.queue.reader import Reader
 from mailtui.queue.selection import select
@@ -150,38 +147,12 @@ class Desk:
         target = Path(request.path)
         if not target.is_absolute():
             raise ControlError("bad-path", f"{target} is not an absolute path")
-        return await asyncio.to_thread(copy_queue, self._relay.store.path, target)
+        size = await asyncio.to_thread(backup.copy_queue, self._relay.store.path, target)
+        return BackedUp(str(target), size)
 
     async def prune(self, request: api.Prune, actor: str) -> Pruned:
-        raise NotImplementedError
-
-
-async def open_window(relay: Relay, stack: AsyncExitStack) -> None:
-    """Let operators in: answer on the control socket until `stack` is closed. The relay must be built, its lock held.
-
-    ConfigError when the socket cannot be made.
-    """
-    reader = await Reader.open(relay.store.path, unpack)
-    stack.push_async_callback(reader.close)
-    operator = Operator(relay.store, reader, relay.runner.unblock, relay.journal.publish)
-    server = Server(Desk(relay, reader, operator), relay.journal, lambda: relay.config)
-    stack.push_async_callback(server.close)
-    await server.start()
-
-
-def copy_queue(path: Path, target: Path) -> BackedUp:
-    """A checked copy of the queue file in a file that was not there. ControlError `cannot-create`, QueueError."""
-    if target.exists():
-        raise ControlError("cannot-create", f"{target} is there already", "name a new file", EX_CANTCREAT)
-    connection = database.open_reader(path)
-    try:
-        database.backup(connection, target)
-        return BackedUp(str(target), target.stat().st_size)
-    except OSError as error:
-        hint = "the relay writes it: its user needs the right to"
-        raise ControlError("cannot-create", f"{target}: {error.strerror}", hint, EX_CANTCREAT) from None
-    finally:
-        connection.close()
+        swept = await self._relay.pruner.sweep(time.time())
+        return Pruned(swept.messages, swept.bodies, swept.freed)
 
 
 def _disk(path: Path) -> Disk:

@@ -7,6 +7,7 @@ has its relayhost either way.
 
 from __future__ import annotations
 
+from argparse import Namespace
 from contextlib import ExitStack
 
 from tests.bench import table, versus
@@ -48,7 +49,7 @@ def main() -> None:
 Rates = dict[tuple[str, str], list[versus.Rate]]
 
 
-def _rounds(relays: list[versus.Contestant], sink: Sink, messages: int, options) -> Rates:
+def _rounds(relays: list[versus.Contestant], sink: Sink, messages: int, options: Namespace) -> Rates:
     rates: Rates = {}
     for relay in relays:  # caches, pools and processes are warm before anything counts
         versus.measure(relay, Load(max(40, messages // 10)), sink)

@@ -18,6 +18,9 @@ from pathlib import Path
 from tests.kit import postfix
 from tests.kit.processes import program
 
+#: Before anything ran: a benchmark wants a quiet machine.
+_LOAD = os.getloadavg()[0]
+
 
 def arguments(description: str) -> argparse.ArgumentParser:
     """A parser with what all benchmarks understand: `--scale` (1 is the size of the design) and `--rounds`."""
@@ -40,7 +43,7 @@ def machine() -> str:
         [
             f"date     {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC",
             f"command  {' '.join(['python', *_module(), *sys.argv[1:]])}",
-            f"machine  {os.cpu_count()} CPUs, {_cpu()}, load {os.getloadavg()[0]:.2f}",
+            f"machine  {os.cpu_count()} CPUs, {_cpu()}, load at start {_LOAD:.2f}",
             f"software Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, Postfix {_postfix()},"
             f" {platform.system()} {platform.release()}",
         ]

@@ -220,6 +220,7 @@ async def test_damaged_queue_file(damage: Damage, backlog: Backlog, sink: Remote
         for mail in sink.mailbox:
             assert body_hash(mail.content) == whole.get(mail.test_id, body_hash(mail.content))
         if damage.name == "lost-chunk":
+            await until(lambda: set(relay.states().values()) == {"delivered", "held"}, "all the others", 20)
             audit = reconcile(backlog.accepted, sink.mailbox, relay.queue)
             assert audit.clean, audit
             assert audit.held == 2

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.kit.relays import attempts, in_state, ledger, net, received, running_relay, submit
 
 from mailtui.lab.personality import Act, Personality, Then
 from mailtui.model import Stage
-from tests.kit.relays import attempts, in_state, ledger, net, received, running_relay, submit
 
 STAGES = [Stage.GREETING, Stage.HELO, Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.FINAL_DOT]
 

@@ -5,12 +5,25 @@ One probe at a time while it lasts, nobody else is slowed down, and the backlog 
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
-from mailtui.relay import Relay
 from tests.kit.relays import (
-    attempted, in_state, ledger, net, received, recipient, rows, running_relay, settled, submit, told, until,
+    attempted,
+    in_state,
+    ledger,
+    net,
+    received,
+    recipient,
+    rows,
+    running_relay,
+    settled,
+    submit,
+    told,
+    until,
 )  # fmt: skip
+
+from mailtui.relay import Relay
 
 HOSTS = ("mx1.dead.test", "mx2.dead.test")
 BACKLOG = [f"m{n}@dead.test" for n in range(12)]
@@ -27,7 +40,7 @@ async def test_the_backlog_waits_behind_one_probe_and_then_drains(tmp_path: Path
         await until(lambda: probes(relay) >= 4, "the breaker to be tried again")
 
         tried = rows(relay, "SELECT recipient, started, ended FROM attempt ORDER BY started")
-        overlapping = [b for a, b in zip(tried[2:], tried[3:], strict=False) if b["started"] < a["ended"]]
+        overlapping = [b for a, b in pairwise(tried[2:]) if b["started"] < a["ended"]]
         assert not overlapping, "more than one probe at a time"
         assert len(tried) < 2 * len(BACKLOG), "the whole backlog was tried against a dead site"
         await submit(relay, "other@good.test")
@@ -53,7 +66,7 @@ async def test_a_probe_is_never_the_same_message_twice_running(tmp_path: Path) -
         await until(lambda: probes(relay) >= 6, "six probes")
 
         probed = [row["recipient"] for row in rows(relay, "SELECT recipient FROM attempt ORDER BY started")]
-        assert all(a != b for a, b in zip(probed[1:], probed[2:], strict=False)), probed
+        assert all(a != b for a, b in pairwise(probed[1:])), probed
         assert ledger(relay).keys() <= {"deferred", "queued", "sending"}
 
 

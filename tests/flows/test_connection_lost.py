@@ -5,12 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.kit.relays import (
+    attempted,
+    attempts,
+    in_state,
+    ledger,
+    letter,
+    net,
+    received,
+    recipient,
+    running_relay,
+    said,
+    settled,
+    submit,
+    told,
+    until,
+)  # fmt: skip
 
 from mailtui.lab.personality import Act, Hook, Personality, Then, drops_after_dot
 from mailtui.model import Stage
-from tests.kit.relays import (
-    attempted, attempts, in_state, ledger, letter, net, received, recipient, running_relay, said, settled, submit, told, until,
-)  # fmt: skip
 
 
 def once(act: Act) -> Hook:
@@ -91,7 +104,11 @@ async def test_behind_the_dot_the_outcome_is_unknown(tmp_path: Path, then: Then)
 
         for name in names:
             first, second = attempts(relay, f"{name}@drop.test")
-            assert (first["disposition"], first["class"], first["stage"]) == ("deferred", "unknown-outcome", "final-dot")
+            assert (first["disposition"], first["class"], first["stage"]) == (
+                "deferred",
+                "unknown-outcome",
+                "final-dot",
+            )
             assert second["host"] == first["host"], "another host would surely make a duplicate"
             copies = [item for item in around[first["host"]].mailbox if item.test_id == name]
             assert len(copies) == 2 and copies[0].content == copies[1].content
@@ -130,7 +147,9 @@ async def test_a_kept_connection_that_was_closed_costs_no_attempt(tmp_path: Path
         assert ledger(relay) == {"delivered": 2}
 
 
-@pytest.mark.parametrize("act", [Act(then=Then.CLOSE), Act(then=Then.RESET), Act("421 4.4.2 idle for too long", Then.CLOSE)])
+@pytest.mark.parametrize(
+    "act", [Act(then=Then.CLOSE), Act(then=Then.RESET), Act("421 4.4.2 idle for too long", Then.CLOSE)]
+)
 async def test_a_kept_connection_that_dies_at_the_next_mail_costs_no_attempt(tmp_path: Path, act: Act) -> None:
     """The server closes at the very moment we speak: nothing was asked of it yet, so a fresh connection is tried at once."""
     async with net("kept.test") as around, running_relay(tmp_path, around) as relay:

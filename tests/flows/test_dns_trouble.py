@@ -5,12 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.kit.relays import (
+    attempted,
+    attempts,
+    dsn,
+    in_state,
+    ledger,
+    net,
+    only,
+    received,
+    recipient,
+    running_relay,
+    settled,
+    submit,
+    told,
+)  # fmt: skip
 
 from mailtui.config import Endpoint, Listener
 from mailtui.lab.zone import NORMAL, SERVFAIL, SILENT, Behaviour
-from tests.kit.relays import (
-    attempted, attempts, dsn, in_state, ledger, net, only, received, recipient, running_relay, settled, submit, told,
-)  # fmt: skip
 
 
 async def test_null_mx_bounces_at_once(tmp_path: Path) -> None:
@@ -68,7 +80,10 @@ async def test_trouble_defers_that_destination_alone(tmp_path: Path, behaviour: 
 
 async def test_new_mail_does_not_lengthen_the_wait(tmp_path: Path) -> None:
     """Step n waits `retry.schedule[n]`: what is accepted meanwhile is no failure of its own."""
-    async with net("sick.test") as around, running_relay(tmp_path, around, retry={"schedule": (30.0, 60.0, 9999.0)}) as relay:
+    async with (
+        net("sick.test") as around,
+        running_relay(tmp_path, around, retry={"schedule": (30.0, 60.0, 9999.0)}) as relay,
+    ):
         around.zone.behave("sick.test", SERVFAIL)
         await submit(relay, "first@sick.test")
         await attempted(relay, "first@sick.test")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.kit.relays import in_state, ledger, net, received, recipient, running_relay, submit, told
 
 from mailtui.lab.personality import Act, Personality
 from mailtui.model import Stage
-from tests.kit.relays import in_state, ledger, net, received, recipient, running_relay, submit, told
 
 ODD_BUT_GOOD = {
     "251": Act("251 2.1.5 will forward"),
@@ -37,7 +37,9 @@ async def test_delivered_exactly_once(tmp_path: Path, act: Act) -> None:
         assert ledger(relay) == {"delivered": 1}
 
 
-@pytest.mark.parametrize("nonsense", [b"2_5 Ok\r\n", b"\r\n", b"OK\r\n", b"25\r\n", b"354 more\r\n", b"999 Ok\r\n", b"250-Ok\r\n251 Ok\r\n"])
+@pytest.mark.parametrize(
+    "nonsense", [b"2_5 Ok\r\n", b"\r\n", b"OK\r\n", b"25\r\n", b"354 more\r\n", b"999 Ok\r\n", b"250-Ok\r\n251 Ok\r\n"]
+)
 async def test_nonsense_is_no_custody(tmp_path: Path, nonsense: bytes) -> None:
     """Nobody knows what it means: retried like any unknown outcome, never bounced."""
     async with net("odd.test") as around, running_relay(tmp_path, around) as relay:

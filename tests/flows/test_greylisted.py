@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.kit.relays import (
+    attempted,
+    attempts,
+    in_state,
+    ledger,
+    net,
+    received,
+    recipient,
+    running_relay,
+    submit,
+    told,
+)
+
 from mailtui.lab.personality import greylisting
-from tests.kit.relays import attempted, attempts, in_state, ledger, net, received, recipient, running_relay, submit, told
 
 SCHEDULE = {"schedule": (0.1, 20.0)}
 

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mailtui.lab.personality import Act, Personality, unknown_users
-from mailtui.model import Stage
+import pytest
 from tests.kit.relays import (
-    attempts, dsn, in_state, ledger, net, only, received, recipient, running_relay, said, settled, submit, told,
+    attempts,
+    dsn,
+    in_state,
+    ledger,
+    net,
+    only,
+    received,
+    recipient,
+    running_relay,
+    said,
+    settled,
+    submit,
+    told,
 )  # fmt: skip
+
+from mailtui.lab.personality import EXTENSIONS, Act, Personality, unknown_users
+from mailtui.model import Stage
 
 DEFER = Act("450 4.2.1 <{address}>: try again later")
 REFUSE = Act("550 5.1.1 <{address}>: User unknown")
@@ -90,6 +104,22 @@ async def test_accepted_deferred_and_refused_each_go_their_way(tmp_path: Path) -
         assert taken == [("one@three.test",), ("three@three.test",)], "only the deferred one is tried again"
         assert [len(attempts(relay, f"{name}@three.test")) for name in ("one", "two")] == [1, 1]
         assert ledger(relay) == {"delivered": 3, "bounced": 1}
+
+
+@pytest.mark.parametrize("extensions", [EXTENSIONS, ()], ids=["pipelined", "one by one"])
+async def test_a_refused_sender_is_the_verdict_for_everybody(tmp_path: Path, extensions: tuple[str, ...]) -> None:
+    """MAIL is refused and what was pipelined behind it gets 503: that is no answer to any recipient."""
+    refusal = Act("550 5.1.8 <{address}>: Sender address rejected: Domain not found")
+    async with net("three.test") as around, running_relay(tmp_path, around) as relay:
+        around.behave("three.test", Personality(extensions=extensions, hooks={Stage.MAIL: refusal}))
+        await submit(relay, "one@three.test", "two@three.test")
+
+        report = await dsn(around)
+        await settled(relay)
+
+        assert report.count("Status: 5.1.8") == 2
+        assert told(relay, "one@three.test") == told(relay, "two@three.test") == [("bounced", "sender-rejected")]
+        assert ledger(relay) == {"bounced": 2, "delivered": 1}
 
 
 async def test_a_final_554_bounces_those_that_were_accepted(tmp_path: Path) -> None:

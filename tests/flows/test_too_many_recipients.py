@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.kit.relays import attempts, in_state, ledger, net, received, recipient, running_relay, settled, submit, told
 
 from mailtui.lab.personality import Act, Personality, mailbox_full
 from mailtui.model import Stage
-from tests.kit.relays import attempts, in_state, ledger, net, received, recipient, running_relay, settled, submit, told
 
 ADDRESSES = [f"m{n}@few.test" for n in range(7)]
 
 
-@pytest.mark.parametrize("refusal", ["452 4.5.3 Too many recipients", "552 5.5.3 Too many recipients", "452 Too many recipients"])
+@pytest.mark.parametrize(
+    "refusal", ["452 4.5.3 Too many recipients", "552 5.5.3 Too many recipients", "452 Too many recipients"]
+)
 async def test_the_rest_follow_at_once(tmp_path: Path, refusal: str) -> None:
     act = Act(refusal)
     few = Personality(hooks={Stage.RCPT: lambda at: act if len(at.recipients) >= 3 else None})

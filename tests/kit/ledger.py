@@ -136,7 +136,9 @@ class Source:
                     self.attempts += 1
                     outcome = await client.send(self._sender, recipients, content)
                 except OSError:
-                    client = None
+                    if client is not None:
+                        await client.close()
+                        client = None
                     await asyncio.sleep(_PAUSE)
                     continue
                 accepted = outcome.accepted

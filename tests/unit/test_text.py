@@ -42,7 +42,9 @@ def test_evil_text_is_written_out(evil: str, shown: str) -> None:
     assert safe_text(evil) == shown
 
 
-@pytest.mark.parametrize("text", ["", "250 2.0.0 Ok", "Grüße, 東京 — привет", "a\xa0b\u3000c", "नमस्ते", "é and e\u0301", "🙂"])
+@pytest.mark.parametrize(
+    "text", ["", "250 2.0.0 Ok", "Grüße, 東京 — привет", "a\xa0b\u3000c", "नमस्ते", "é and e\u0301", "🙂"]
+)
 def test_plain_text_stays(text: str) -> None:
     assert safe_text(text) == text
 

@@ -85,11 +85,13 @@ def cut(text: str, cells: int) -> str:
 
 
 class Column(NamedTuple):
-    """A column of a table: its title, whether numbers stand at its right edge, and the cells it may be cut down to (0: never)."""
+    """A column of a table: its title, whether numbers stand at its right edge, the cells it may be cut down to (0: never), and
+    whether it may be left out where there is no room or nothing in it."""
 
     title: str
     right: bool = False
     least: int = 0
+    optional: bool = False
 
 
 def cell(value: object) -> str:
@@ -98,18 +100,30 @@ def cell(value: object) -> str:
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[object]], cells: int | None) -> Iterator[str]:
-    """A heading and the rows, aligned; cut to `cells` wide (None: not cut) at the columns that allow it, widest first."""
+    """A heading and the rows, aligned. To fit `cells` (None: any width) optional columns are left out from the right, then those
+    that may be cut are cut, the widest first."""
     texts = [[cell(value) for value in row] for row in rows]
     widths = [max(width(column.title), *(width(row[i]) for row in texts), 0) for i, column in enumerate(columns)]
+    shown = [i for i, column in enumerate(columns) if not column.optional or any(row[i] for row in texts)]
     if cells is not None:
-        _shrink(columns, widths, cells - len(_GAP) * (len(columns) - 1))
+        _leave_out(columns, widths, shown, cells)
+        _shrink(columns, widths, shown, cells - len(_GAP) * (len(shown) - 1))
     for row in ([column.title for column in columns], *texts):
-        yield _GAP.join(_place(text, w, c.right) for text, w, c in zip(row, widths, columns, strict=True)).rstrip()
+        yield _GAP.join(_place(row[i], widths[i], columns[i].right) for i in shown).rstrip()
 
 
-def _shrink(columns: Sequence[Column], widths: list[int], cells: int) -> None:
-    while sum(widths) > cells:
-        able = [i for i, column in enumerate(columns) if column.least and widths[i] > column.least]
+def _leave_out(columns: Sequence[Column], widths: Sequence[int], shown: list[int], cells: int) -> None:
+    def least() -> int:
+        return sum(min(columns[i].least or widths[i], widths[i]) for i in shown) + len(_GAP) * (len(shown) - 1)
+
+    for i in [i for i in reversed(shown) if columns[i].optional]:
+        if least() > cells:
+            shown.remove(i)
+
+
+def _shrink(columns: Sequence[Column], widths: list[int], shown: Sequence[int], cells: int) -> None:
+    while sum(widths[i] for i in shown) > cells:
+        able = [i for i in shown if columns[i].least and widths[i] > columns[i].least]
         if not able:
             return
         widths[max(able, key=lambda i: widths[i])] -= 1

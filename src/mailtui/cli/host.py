@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 def serve(here: Context) -> None:
     """Run the relay in this process, headless."""
     config = here.load(files=True)
-    from mailtui import relay
+    from mailtui import host
 
-    sys.exit(relay.serve(config))
+    sys.exit(host.serve(config))
 
 
 @click.command("check-config")
@@ -53,9 +53,9 @@ def check_config(here: Context) -> None:
 @click.option("--seconds", type=click.IntRange(1, 86400), default=60, show_default=True, help="How long.")
 def demo(headless: bool, seconds: int) -> None:
     """A relay, a lab of misbehaving mail servers and traffic, on this machine alone; the last line is the ledger."""
-    from mailtui import relay
+    from mailtui import host
 
-    sys.exit(relay.demo(seconds=float(seconds)))
+    sys.exit(host.demo(float(seconds)))
 
 
 @click.command()

@@ -5,29 +5,45 @@ Owned here: that choice. Whoever holds the relay's lock is the only writer; with
 
 from __future__ import annotations
 
+import asyncio
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from mailtui.control.api import Backup
-from mailtui.control.results import BackedUp
-from mailtui.errors import QueueError, RelayNotRunning
+from mailtui.control.api import Backup, Prune
+from mailtui.control.results import BackedUp, Pruned
+from mailtui.errors import EX_DATAERR, QueueError, RelayNotRunning
+from mailtui.text import safe_text
 
-from . import verbs
+from . import context, verbs
 from .context import Context, json_option, pass_context
+
+if TYPE_CHECKING:
+    from mailtui.config import Config
+
+
+def queue_file(config: Config) -> Path:
+    """The queue file. QueueError when there is none."""
+    from mailtui.queue.database import FILE
+
+    path = config.relay.data_dir / FILE
+    if not path.exists():
+        raise QueueError(f"{path}: there is no queue yet; it is made when a relay first starts")
+    return path
 
 
 @contextmanager
-def locked(data_dir: Path) -> Iterator[Path]:
-    """The queue file of a data directory, ours alone. RelayRunning, QueueError."""
-    from mailtui.queue.database import FILE, Lock
+def locked(config: Config) -> Iterator[Path]:
+    """The queue file, ours alone. RelayRunning, QueueError."""
+    from mailtui.queue.database import Lock
 
-    path = data_dir / FILE
-    if not path.exists():
-        raise QueueError(f"{path}: there is no queue yet; it is made when a relay first starts")
-    lock = Lock(data_dir)
+    path = queue_file(config)
+    lock = Lock(config.relay.data_dir)
     try:
         yield path
     finally:
@@ -41,16 +57,75 @@ def locked(data_dir: Path) -> Iterator[Path]:
 def backup(here: Context, path: Path, as_json: bool) -> None:
     target = path.absolute()
     try:
-        verbs.show(here.ask(Backup(str(target))), as_json)
-        return
+        done = here.ask(Backup(str(target)))
     except RelayNotRunning:
-        pass
-    from mailtui.queue import database
+        from mailtui.queue.backup import copy_queue
 
-    with locked(here.load(files=False).relay.data_dir) as file:
-        connection = database.open_reader(file)
-        try:
-            database.backup(connection, target)
-        finally:
-            connection.close()
-    verbs.show(BackedUp(str(target), target.stat().st_size), as_json)
+        with locked(here.load(files=False)) as file:
+            done = BackedUp(str(target), copy_queue(file, target))
+    verbs.show(done, as_json)
+
+
+@click.command(help=Prune.__doc__)
+@json_option
+@pass_context
+def prune(here: Context, as_json: bool) -> None:
+    try:
+        done = here.ask(Prune())
+    except RelayNotRunning:
+        config = here.load(files=False)
+        with locked(config) as file:
+            done = asyncio.run(_prune(config, file))
+    verbs.show(done, as_json)
+
+
+async def _prune(config: Config, file: Path) -> Pruned:
+    from mailtui.queue.database import open_writer
+    from mailtui.queue.prune import Keep
+    from mailtui.queue.pruner import Offline, Pruner
+
+    connection = open_writer(file)
+    try:
+        keep = Keep(config.queue.history, config.queue.history_size, config.queue.trash)
+        swept = await Pruner(Offline(file, connection), keep, lambda: None).sweep(time.time())
+        return Pruned(swept.messages, swept.bodies, swept.freed)
+    finally:
+        connection.close()
+
+
+@click.command("check-queue")
+@click.option("--recover", type=click.Path(path_type=Path), help="Save what can be read into this new file.")
+@json_option
+@pass_context
+def check_queue(here: Context, recover: Path | None, as_json: bool) -> None:
+    """Is the queue file sound, do its counts agree with its rows? It is only read; exit 65 when something is wrong."""
+    config = here.load(files=False)
+    if recover is not None:
+        _recover(config, recover.absolute(), as_json)
+        return
+    from mailtui.queue.check import check_queue as check
+
+    findings = check(queue_file(config))
+    if as_json:
+        context.say_json(findings)
+    else:
+        lines = [f"{'HARM' if finding.harm else 'count'}  {safe_text(finding.text)}" for finding in findings]
+        context.say(lines or ["sound: the file is whole and its counts agree"])
+    if findings:
+        sys.exit(EX_DATAERR)
+
+
+def _recover(config: Config, target: Path, as_json: bool) -> None:
+    from mailtui.queue.salvage import recover
+
+    with locked(config) as file:
+        saved = recover(file, target)
+    if as_json:
+        context.say_json([saved])
+        return
+    rows = ", ".join(f"{count:,} of {table}" for table, count in saved.rows.items() if count)
+    context.say([f"{target}: saved {rows or 'nothing'}"])
+    if saved.damaged:
+        context.say([f"not read to their end: {', '.join(saved.damaged)}"])
+    context.say([f"held because their body is not whole: {saved.held:,}; lost with their message: {saved.lost:,}"])
+    context.say([f"to use it: move {file} and its -wal and -shm away, and {target.name} in its place"])

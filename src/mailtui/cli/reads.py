@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from mailtui.control.api import Content, Entry, Gap, Log, Show, Status
-from mailtui.errors import EX_USAGE, ControlError, MailtuiError, RelayNotRunning
+from mailtui.errors import EX_UNAVAILABLE, ControlError, MailtuiError, RelayNotRunning
 from mailtui.text import safe_text
 
 from . import context, verbs
@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 
 def _seconds(ctx: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
     """A duration as the configuration writes it: `90s`, `1h20m`."""
+    if value is None:
+        return None
     from mailtui.config.values import Rejected, duration
 
     try:
-        return None if value is None else duration(value)
+        return duration(value)
     except Rejected as error:
         raise click.BadParameter(str(error), ctx, parameter) from None
 
@@ -133,7 +135,7 @@ async def _log(socket_path: Path, request: Log, as_json: bool) -> None:
             if request.follow:
                 sys.stdout.flush()
     if request.follow:
-        raise ControlError("ended", "the relay has ended the stream; it stopped", exit_code=EX_USAGE)
+        raise ControlError("ended", "the relay has stopped", exit_code=EX_UNAVAILABLE)
 
 
 def _event_line(entry: Entry) -> str:

@@ -58,6 +58,6 @@ for _action in ACTIONS:
 for _command in (
     *(reads.status, reads.show, reads.log),
     *(host.serve, host.check_config, host.demo, host.passwd, host.dkim),
-    offline.backup,
+    *(offline.check_queue, offline.backup, offline.prune),
 ):
     main.add_command(_command)

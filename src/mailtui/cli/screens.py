@@ -66,10 +66,10 @@ def queue_screen(rows: Sequence[QueueRow], cells: int | None, now: datetime) -> 
     columns = (
         *(Column("ID"), Column("STATE"), Column("AGE", True), Column("TRIES", True), Column("NEXT", True)),
         *(
-            Column("RECIPIENT", least=16),
-            Column("SENDER", least=10),
+            Column("RECIPIENT", least=12),
+            Column("SENDER", least=10, optional=True),
             Column("SIZE", True),
-            Column("LAST REPLY", least=20),
+            Column("LAST REPLY", least=12),
         ),
     )
     yield from table(columns, (_queue_cells(row, now) for row in rows), cells)
@@ -93,9 +93,14 @@ def counts_screen(counts: Counts) -> Iterator[str]:
 def domains_screen(rows: Sequence[DestinationRow], cells: int | None, now: datetime) -> Iterator[str]:
     """A line per destination; the last columns count attempts of a quarter of an hour."""
     columns = (
-        *(Column("DESTINATION", least=16), Column("SITE", least=10), Column("WAITING", True), Column("HELD", True)),
+        *(
+            Column("DESTINATION", least=12),
+            Column("SITE", least=10, optional=True),
+            Column("WAITING", True),
+            Column("HELD", True),
+        ),
         *(Column("OLDEST", True), Column("OK/15m", True), Column("DEFER", True), Column("BOUNCE", True)),
-        *(Column("MOSTLY"), Column("SUSPENDED", True)),
+        *(Column("MOSTLY"), Column("SUSPENDED", True, optional=True)),
     )
     cells_of = (
         (
@@ -110,8 +115,13 @@ def domains_screen(rows: Sequence[DestinationRow], cells: int | None, now: datet
 def reasons_screen(rows: Sequence[ReasonRow], cells: int | None, now: datetime) -> Iterator[str]:
     """A line per kind of failure, the commonest first."""
     columns = (
-        *(Column("COUNT", True), Column("SITE", least=12), Column("CLASS"), Column("WHAT IT MEANS", least=20)),
-        *(Column("OLDEST", True), Column("NEXT", True), Column("EXAMPLE"), Column("REPLY", least=16)),
+        *(Column("COUNT", True), Column("SITE", least=12), Column("CLASS"), Column("WHAT IT MEANS", least=16)),
+        *(
+            Column("OLDEST", True),
+            Column("NEXT", True, optional=True),
+            Column("EXAMPLE"),
+            Column("REPLY", least=16, optional=True),
+        ),
     )
     cells_of = (
         (
@@ -127,7 +137,7 @@ def ages_screen(rows: Sequence[AgeRow], cells: int | None) -> Iterator[str]:
     """A line per site or destination, a column per age; empty cells are zero."""
     by_site = any(row.site for row in rows)
     columns = (
-        Column("SITE" if by_site else "DESTINATION", least=16),
+        Column("SITE" if by_site else "DESTINATION", least=12),
         *(Column("WAITING", True), *(Column(label, True) for label in AGE_LABELS)),
     )
     cells_of = (
@@ -162,6 +172,7 @@ def short_screen(result: object) -> Iterator[str]:
         case Flushed(answers=count):
             yield f"forgot {plural(count, 'DNS answer')}"
         case Pruned():
-            yield f"removed {plural(result.messages, 'message')} of the history; bodies dropped: {result.bodies:,}; {size(result.freed)} freed"
+            history = plural(result.messages, "message")
+            yield f"removed {history} of the history; dropped bodies: {result.bodies:,}; freed {size(result.freed)}"
         case BackedUp(path=path, size=octets):
             yield f"{path}: {size(octets)}, checked"

@@ -31,6 +31,9 @@ _PATIENCE: Final = 30.0
 _LINE: Final = 128 * 1024  # request line: a filter may be long
 _BUG: Final = wire.Failure("internal", "the relay failed at this; its log says more", exit_code=70)
 
+#: The HTTP library would log every client that is none, with a traceback. What concerns us is logged here.
+_QUIET: Final = logging.Logger("http", level=logging.CRITICAL + 1)
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -49,7 +52,12 @@ class Server:
         application.router.add_get("/v1/content", self._content, allow_head=False)
         application.router.add_route("*", "/v1/{name}", self._answer)
         self._runner = web.AppRunner(
-            application, access_log=None, handle_signals=False, shutdown_timeout=5.0, max_line_size=_LINE
+            application,
+            access_log=None,
+            logger=_QUIET,
+            handle_signals=False,
+            shutdown_timeout=5.0,
+            max_line_size=_LINE,
         )
         self._listening: asyncio.AbstractServer | None = None
 

@@ -53,6 +53,8 @@ class Opener:
             await self._reach(session, host, route, seed)
             await self._prepare(session, route)
         except Refused as refused:
+            if refused.stage is Stage.STARTTLS and refused.reply.code:
+                self._remember_broken(session.address)
             verdict = classify.classify(refused.stage, refused.reply, provider=classify.provider_of(host.name))
             return _unopened(session, refused.stage, refused.reply, verdict)
         except (OSError, Lost, StageTimeout) as error:  # ssl.SSLError is an OSError

@@ -14,7 +14,7 @@ from mailtui.model import Reply
 MAX_LINE: Final = 4096
 MAX_LINES: Final = 128
 
-_ENHANCED: Final = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?: +|$)")
+_ENHANCED: Final = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?: +|$)", re.ASCII)
 
 
 class BadReply(Exception):
@@ -26,8 +26,13 @@ def make_reply(code: int, lines: list[str]) -> Reply:
     found = _ENHANCED.match(lines[0]) if lines else None
     enhanced = found[1] if found and found[1][0] == str(code)[0] else ""
     if enhanced:
-        lines = [line[len(enhanced) :].lstrip(" ") if line.startswith(enhanced) else line for line in lines]
+        lines = [_without(line, enhanced) for line in lines]
     return Reply(code, enhanced, "\n".join(lines))
+
+
+def _without(line: str, enhanced: str) -> str:
+    found = _ENHANCED.match(line)  # not by its beginning: 5.1.10 begins with 5.1.1
+    return line[found.end() :] if found and found[1] == enhanced else line
 
 
 class ReplyParser:
@@ -47,7 +52,7 @@ class ReplyParser:
         *complete, self._buffer = buffer.split(b"\n")
         for raw in complete:
             self._line(raw[:-1] if raw.endswith(b"\r") else raw, replies)
-        if len(self._buffer) > MAX_LINE:
+        if len(self._buffer) > MAX_LINE + 1:  # its CR may be here already
             raise BadReply(f"a reply line of over {MAX_LINE} octets")
         return replies
 

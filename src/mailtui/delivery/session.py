@@ -74,6 +74,7 @@ class Session(SMTPProtocol):
         self.timings: dict[str, int] = {}
         self._secret = False
         self._parser: ReplyParser | None = None
+        self._strict = ReplyParser()  # reads along in the preamble: aiosmtplib takes the last code of a reply with several
         self._replies: deque[Reply] = deque()
         self._wanted = 0
         self._waiter: asyncio.Future[None] | None = None
@@ -104,7 +105,13 @@ class Session(SMTPProtocol):
             for line in data.split(b"\n"):
                 if line:
                     self.recorder.received(line.rstrip(b"\r").decode("utf-8", "replace"))
-            super().data_received(data)
+            try:
+                self._strict.feed(data)
+            except BadReply as error:
+                self._fail(error)
+                self.abort()
+            else:
+                super().data_received(data)
             return
         try:
             replies = self._parser.feed(data)
@@ -324,6 +331,7 @@ class Session(SMTPProtocol):
             raise (cause if isinstance(cause, ssl.SSLError) else Lost(str(error))) from error
         except SMTPResponseException as error:
             raise Refused(Stage.STARTTLS, make_reply(error.code, error.message.split("\n"))) from error
+        self._strict = ReplyParser()  # what was said in clear text is forgotten (RFC 3207 4.2)
         self.timings[Stage.STARTTLS.value] = int((time.monotonic() - began) * 1000)
         self.note_tls()
 

@@ -97,7 +97,8 @@ class Dialogue(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._touched = self._server.now()
-        if self._voice.busy and self._scanned < 0 and "PIPELINING" not in self._offered:
+        busy = self._voice.busy and not self._voice.handshaking
+        if busy and self._scanned < 0 and "PIPELINING" not in self._offered:
             self._violation("spoke before the reply to the last command")
         self._buffer += data
         if self._voice.busy:

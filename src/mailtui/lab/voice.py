@@ -40,6 +40,7 @@ class Voice:
         self.writable = asyncio.Event()
         self.writable.set()
         self.busy = False
+        self.handshaking = False  # what comes now was said under TLS, behind the reply to STARTTLS
         self.tls = ""
         self._lost = False
 
@@ -103,6 +104,7 @@ class Voice:
             self.follow(Then.CLOSE)
             return
         context = self._server.certificates.context(kind, self._server.name)
+        self.handshaking = True
         try:
             transport = await asyncio.get_running_loop().start_tls(
                 self.transport, self._protocol, context, server_side=True, ssl_handshake_timeout=HANDSHAKE
@@ -110,6 +112,8 @@ class Voice:
         except OSError:  # ssl.SSLError is one
             self.transport.abort()
             return
+        finally:
+            self.handshaking = False
         if transport is None or self._lost:
             return
         self.transport = transport

@@ -82,6 +82,8 @@ def store_message(
 
 def _follows(db: sqlite3.Connection, message: int, sequence: int) -> None:
     """Unavailable when the chunk before is missing: its job failed, and a message with a hole must not be accepted."""
+    if sequence >> CONTENT_BITS:
+        raise Unavailable(f"a message of more than {1 << CONTENT_BITS} chunks")
     before = (message << CONTENT_BITS) + sequence - 1
     if sequence and db.execute("SELECT 1 FROM content WHERE id = ?", (before,)).fetchone() is None:
         raise Unavailable("an earlier part of the message could not be stored")

@@ -35,6 +35,16 @@ _MESSAGE = "SELECT sender, size, received_at, prefix, signature, ret, envid, eig
 _SEND = "UPDATE recipient SET state = 'sending', attempts = ?, next_attempt = ?, owner = ?, changed_at = ? WHERE id = ?"
 
 
+class Damaged(Exception):
+    """The content of a message is not whole. After SQLite has met a broken page nothing else succeeds in that transaction, so
+    the recipients are put aside in another one."""
+
+    def __init__(self, message: int, recipients: tuple[int, ...], problem: str) -> None:
+        super().__init__(f"its content is damaged in the queue file: {problem}")
+        self.message = message
+        self.recipients = recipients
+
+
 def claim(
     db: sqlite3.Connection,
     lane: tuple[int, str, str],
@@ -47,7 +57,7 @@ def claim(
     """Up to `limit` due recipients of the longest due message of a lane (row, destination, route), now in state sending.
 
     `delay(attempts)` is how long they wait should this process die with them. With `probe_not` the claim is a probe: a small
-    message, another one than that, if there is any.
+    message, another one than that, if there is any. Raises Damaged when the content is not whole.
     """
     number, destination, route = lane
     row = None
@@ -61,10 +71,10 @@ def claim(
     first = message << RECIPIENT_BITS
     rows = db.execute(_RECIPIENTS, (first, first | (1 << RECIPIENT_BITS) - 1, number, now, limit)).fetchall()
     db.executemany(_SEND, [(row[4], now + delay(row[4]), owner, now, row[0]) for row in rows])
-    content, problem = _content(db, message)
     sender, size, received_at, prefix, signature, ret, envid, eight_bit, smtputf8, user, interruptions = db.execute(
         _MESSAGE, (message,)
     ).fetchone()
+    content, problem = _content(db, message, size)
     claimed = Claim(
         message=message,
         lane=number,
@@ -85,35 +95,27 @@ def claim(
         interruptions=interruptions,
         prefer=next((row[7] for row in rows if row[7]), ""),
     )
-    if not problem and (there := len(content) if content is not None else _octets(db, message)) != size:
-        problem = f"{there} of its {size} octets are left"
-    if problem:  # half a message must never leave, and one damaged message must not stop its lane
-        hold(db, claimed, f"its content is damaged in the queue file: {problem}", now)
-        return claim(db, lane, now, limit, owner, delay, probe_not)
+    if problem:
+        raise Damaged(message, tuple(row[0] for row in rows), problem)
     return claimed
 
 
-def _content(db: sqlite3.Connection, message: int) -> tuple[bytes | None, str]:
-    """The content when it is one chunk, None when there are more; and what is wrong when it cannot be read."""
+def _content(db: sqlite3.Connection, message: int, size: int) -> tuple[bytes | None, str]:
+    """The content when it is one chunk, None when there are more; and what is wrong when it is not whole."""
     first = message << CONTENT_BITS
     try:
-        if db.execute("SELECT 1 FROM content WHERE id = ?", (first + 1,)).fetchone() is not None:
-            return None, ""
-        row = db.execute("SELECT chunk FROM content WHERE id = ?", (first,)).fetchone()
+        # SQLite knows the lengths without reading the chunks.
+        chunks, octets = db.execute(
+            "SELECT count(*), ifnull(sum(length(chunk)), 0) FROM content WHERE id BETWEEN ? AND ?",
+            (first, first | (1 << CONTENT_BITS) - 1),
+        ).fetchone()
+        row = db.execute("SELECT chunk FROM content WHERE id = ?", (first,)).fetchone() if chunks == 1 else None
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
             raise
         return None, str(error)
-    return b"" if row is None else row[0], ""
-
-
-def _octets(db: sqlite3.Connection, message: int) -> int:
-    """How much of a long content is there; SQLite knows the lengths without reading the chunks."""
-    span = (message << CONTENT_BITS, (message + 1 << CONTENT_BITS) - 1)
-    octets: int = db.execute(
-        "SELECT ifnull(sum(length(chunk)), 0) FROM content WHERE id BETWEEN ? AND ?", span
-    ).fetchone()[0]
-    return octets
+    problem = "" if octets == size else f"{octets} of its {size} octets are left"
+    return (row[0] if row is not None else None if chunks else b""), problem
 
 
 def unclaim(db: sqlite3.Connection, rows: tuple[int, ...], now: float) -> None:
@@ -142,6 +144,19 @@ def hold(db: sqlite3.Connection, claim: Claim, reason: str, now: float) -> None:
     db.execute("INSERT INTO event (at, message, kind, text) VALUES (?, ?, 'held', ?)", (now, claim.message, reason))
 
 
+def put_aside(db: sqlite3.Connection, damaged: Damaged, now: float) -> None:
+    """Hold what cannot be sent whole: half a message must never leave, and one damaged message must not stop its lane."""
+    db.executemany(
+        "UPDATE recipient SET state = 'held', text = ?, former_state = 'queued', former_next = next_attempt, changed_at = ?"
+        " WHERE id = ? AND state IN ('queued', 'deferred')",
+        [(str(damaged), now, recipient) for recipient in damaged.recipients],
+    )
+    db.execute(
+        "INSERT INTO event (at, message, kind, text) VALUES (?, ?, 'quarantined', ?)",
+        (now, damaged.message, str(damaged)),
+    )
+
+
 def recover(db: sqlite3.Connection, now: float) -> tuple[list[str], list[str]]:
     """After a start: what the last process was sending. Returns the ids taken back and those quarantined.
 
@@ -149,7 +164,7 @@ def recover(db: sqlite3.Connection, now: float) -> tuple[list[str], list[str]]:
     unknown, it may have been delivered (window W2 or W3).
     """
     rows = db.execute(
-        "SELECT id, attempts, lane, changed_at FROM recipient INDEXED BY recipient_sending WHERE state = 'sending'"
+        "SELECT id, attempts, lane, changed_at, next_attempt FROM recipient INDEXED BY recipient_sending WHERE state = 'sending'"
     ).fetchall()
     messages = {row[0] >> RECIPIENT_BITS for row in rows}
     db.executemany(
@@ -157,7 +172,7 @@ def recover(db: sqlite3.Connection, now: float) -> tuple[list[str], list[str]]:
     )
     taken: list[str] = []
     quarantined: list[str] = []
-    for recipient, attempts, lane, since in rows:
+    for recipient, attempts, lane, since, next_attempt in rows:
         count: int = db.execute(
             "SELECT interruptions FROM message WHERE id = ?", (recipient >> RECIPIENT_BITS,)
         ).fetchone()[0]
@@ -175,10 +190,7 @@ def recover(db: sqlite3.Connection, now: float) -> tuple[list[str], list[str]]:
                 " WHERE id = ?",
                 (now, recipient),
             )
-            db.execute(
-                "UPDATE lane SET due_at = min(ifnull(due_at, 1e18), (SELECT next_attempt FROM recipient WHERE id = ?)) WHERE id = ?",
-                (recipient, lane),
-            )
+            make_due(db, lane, next_attempt)
             taken.append(format_recipient_id(recipient))
     return taken, quarantined
 

@@ -53,7 +53,7 @@ class Lock:
             pid = int(text) if text.isdigit() else 0
             raise RelayRunning(
                 f"{data_dir}: a relay is already running there (pid {pid or 'unknown'}); "
-                "use `mailtui status`, `mailtui attach` or `mailtui stop`",
+                "use `mailtui status`, or `mailtui stop` first",
                 pid,
             ) from None
         os.ftruncate(self._fd, 0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, cast
@@ -33,9 +34,10 @@ _TABLES: Final = (
 )
 _WAITS: Final = "state IN ('queued', 'sending', 'deferred', 'held')"
 _HIGHEST: Final = (1 << 63) - 1
-#: How often a gap that cannot be read is halved to find readable rows within it.
-_DEPTH: Final = 40
-_BATCH: Final = 200
+#: Looks into what cannot be read of a table, in ever smaller parts.
+_PROBES: Final = 2000
+
+Read = Callable[[str, int, int], Iterator[tuple[object, ...]]]
 
 
 class Recovered(msgspec.Struct, frozen=True):
@@ -49,7 +51,10 @@ class Recovered(msgspec.Struct, frozen=True):
 
 
 def recover(path: Path, new: Path) -> Recovered:
-    """Save a queue file into the new file `new`. QueueError when `new` exists or nothing at all can be read."""
+    """Save a queue file into the new file `new`. QueueError when `new` exists or nothing at all can be read.
+
+    SQLite finds rows from the first page of their table: where that one is damaged the table is lost, and `damaged` names it.
+    """
     if new.exists():
         raise QueueError(f"{new}: exists already; name a new file")
     try:
@@ -81,7 +86,7 @@ def _save(old: sqlite3.Connection, db: sqlite3.Connection, table: str, key: str)
     columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
     places = ", ".join("?" * len(columns))
     insert = f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({places})"
-    whole = [True]
+    damage: list[str] = []
 
     def read(order: str, low: int, high: int) -> Iterator[tuple[object, ...]]:
         found = old.execute(
@@ -90,43 +95,38 @@ def _save(old: sqlite3.Connection, db: sqlite3.Connection, table: str, key: str)
         yield from found
 
     n = 0
-    for row in _readable(read, columns.index(key), 0, _HIGHEST, whole):
+    for row in _readable(read, columns.index(key), damage):
         try:
             n += db.execute(insert, row).rowcount
-        except sqlite3.IntegrityError:
-            whole[0] = False  # a row that breaks the rules of the schema is damage too
-    return n, whole[0]
+        except sqlite3.IntegrityError as error:  # a row that breaks the rules of the schema is damage too
+            damage.append(str(error))
+    return n, not damage
 
 
-def _readable(
-    read: Callable[[str, int, int], Iterator[tuple[object, ...]]],
-    key: int,
-    low: int,
-    high: int,
-    whole: list[bool],
-    depth: int = _DEPTH,
-) -> Iterator[tuple[object, ...]]:
-    """The rows between two keys: upwards to the damage, downwards to it, and then what is readable in the halves between."""
-    up = low
-    try:
-        for row in read("ASC", low, high):
-            yield row
-            up = cast("int", row[key])
-        return
-    except sqlite3.DatabaseError:
-        whole[0] = False
-    down = high
-    try:
-        for row in read("DESC", up + 1, high):
-            yield row
-            down = cast("int", row[key])
-        return
-    except sqlite3.DatabaseError:
-        pass
-    middle = (up + down) // 2
-    if depth and up + 1 < middle < down - 1:
-        yield from _readable(read, key, up + 1, middle, whole, depth - 1)
-        yield from _readable(read, key, middle + 1, down - 1, whole, depth - 1)
+def _readable(read: Read, key: int, damage: list[str]) -> Iterator[tuple[object, ...]]:
+    """The rows of a table: upwards to the damage, downwards to it, and then the same in the halves of what lies between."""
+    gaps = deque([(0, _HIGHEST)])
+    for _ in range(_PROBES):
+        if not gaps:
+            return
+        low, high = gaps.popleft()
+        up, down = low - 1, high + 1
+        try:
+            for row in read("ASC", low, high):
+                yield row
+                up = cast("int", row[key])
+            continue
+        except sqlite3.DatabaseError as error:
+            damage.append(str(error))
+        try:
+            for row in read("DESC", up + 1, high):
+                yield row
+                down = cast("int", row[key])
+            continue
+        except sqlite3.DatabaseError as error:
+            damage.append(str(error))
+        middle = (up + down) // 2
+        gaps += [(first, last) for first, last in ((up + 1, middle), (middle + 1, down - 1)) if first <= last]
 
 
 # ---------------------------------------------------------------------- making the new file true

@@ -18,8 +18,8 @@ from typing import Final, TypeVar
 
 from mailtui.config import Config
 from mailtui.errors import QueueIOError
-from mailtui.events import Accepted, Notified
-from mailtui.model import CONTENT_BITS, ID_EPOCH, Address, Claim, Incoming
+from mailtui.events import Accepted, Notice, Notified
+from mailtui.model import CONTENT_BITS, ID_EPOCH, Address, Claim, Incoming, encode_id
 from mailtui.queue import arrivals, claims, lanes, outcomes, relane, reports
 from mailtui.queue.database import BALLAST, BALLAST_SIZE, FILE, open_writer, unusable
 from mailtui.queue.lanes import DueLane, Lanes, SiteRow
@@ -47,7 +47,7 @@ class Store:
         reporter: reports.Reporter,
         pack: outcomes.Pack,
         fatal: Callable[[QueueIOError], None],
-        publish: Callable[[Accepted | Notified], None],
+        publish: Callable[[Accepted | Notified | Notice], None],
         on_accept: Callable[[Sequence[DueLane]], None],
     ) -> None:
         """Opens (or makes) the queue file in `relay.data_dir`; QueueError when it cannot be used.
@@ -173,10 +173,10 @@ class Store:
         """File a lane under its site; what is remembered of it."""
         return self.writer.submit(lambda db: lanes.enter_site(db, lane, site))
 
-    def claim(
+    async def claim(
         self, lane: DueLane, now: float, limit: int, delay: Callable[[int], float], probe_not: int | None = None
-    ) -> asyncio.Future[Claim | None]:
-        """See `claims.claim`; None when nothing is due, and then the lane's due time is made exact."""
+    ) -> Claim | None:
+        """See `claims.claim`; None when nothing is due, and then the lane's due time is made exact. What is damaged is held."""
         key = (lane.id, lane.destination, lane.route)
 
         def job(db: sqlite3.Connection) -> Claim | None:
@@ -185,7 +185,12 @@ class Store:
                 lanes.settle_due(db, lane.id)
             return claim
 
-        return self.writer.submit(job)
+        while True:
+            try:
+                return await self.writer.submit(job)
+            except claims.Damaged as damaged:
+                await self.writer.submit(lambda db, damaged=damaged: claims.put_aside(db, damaged, now))  # type: ignore[misc]
+                self._publish(Notice(now, "error", f"held: {damaged}", encode_id(damaged.message)))
 
     def record(self, outcome: Outcome, now: float) -> asyncio.Future[list[Notified]]:
         """Write what a claim came to, with the DSNs it calls for, in one commit; the DSNs made."""

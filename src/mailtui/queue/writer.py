@@ -27,6 +27,7 @@ GROUP: Final = 128
 _FATAL: Final = (sqlite3.SQLITE_IOERR,)  # fsync and I/O: after EIO Linux drops the dirty pages, a retry would lie
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _FULL: Final = (sqlite3.SQLITE_FULL,)
+_DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class Writer:
@@ -52,6 +53,7 @@ class Writer:
         self.jobs = 0
         self.latency = 0.0
         self.full = False  # the last group met a full disk
+        self.damage = ""  # what SQLite said of a page it could not make sense of
         self._thread = threading.Thread(target=self._run, name="queue-writer", daemon=True)
         self._thread.start()
 
@@ -113,6 +115,8 @@ class Writer:
 
     def _attempt(self, group: list[_Item]) -> list[tuple[asyncio.Future[object], object, BaseException | None]]:
         """One transaction for the group; when any job fails, each gets a transaction of its own so that only it suffers."""
+        if self._dead is not None:  # met while the jobs of a failed group were tried one by one
+            return [(future, None, self._dead) for _, future in group]
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -149,6 +153,8 @@ class Writer:
             return Unavailable("the disk is full")
         if code in _BUSY:
             return Unavailable("the queue file is locked by another program")
+        if code in _DAMAGED:
+            self.damage = str(error)
         return Unavailable(f"the queue file cannot take this: {error}")
 
     def _resolve(self, results: list[tuple[asyncio.Future[object], object, BaseException | None]]) -> None:

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.unit.queue.office import Office, unpack
 
 from mailtui.queue.reader import Reader
-from tests.unit.queue.office import Office, unpack
 
 
 @pytest.fixture

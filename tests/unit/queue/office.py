@@ -52,11 +52,19 @@ class Office:
         self.db.close()
 
     def message(
-        self, *to: str, sender: str = "app@example.org", age: float = 0.0, body: bytes = BODY, subject: str = "x", lifetime: float = 432000.0
+        self,
+        *to: str,
+        sender: str = "app@example.org",
+        age: float = 0.0,
+        body: bytes = BODY,
+        subject: str = "x",
+        lifetime: float = 432000.0,
     ) -> int:
         """Take a message in that is `age` seconds old; its number."""
         received = NOW - age
-        number = max(int((received - ID_EPOCH) * 1000), self._last + 1) if age == 0 else int((received - ID_EPOCH) * 1000)
+        number = (
+            max(int((received - ID_EPOCH) * 1000), self._last + 1) if age == 0 else int((received - ID_EPOCH) * 1000)
+        )
         while self.db.execute("SELECT 1 FROM message WHERE id = ?", (number,)).fetchone():
             number += 1
         self._last = max(self._last, number)
@@ -75,7 +83,13 @@ class Office:
         destination, route = self.db.execute("SELECT destination, route FROM lane WHERE id = ?", (lane,)).fetchone()
         return claims.claim(self.db, (lane, destination, route), now, 50, "1", lambda attempts: 300.0)
 
-    def try_all(self, destination: str, disposition: Disposition = Disposition.DEFERRED, reply: Reply | None = None, now: float = NOW) -> int:
+    def try_all(
+        self,
+        destination: str,
+        disposition: Disposition = Disposition.DEFERRED,
+        reply: Reply | None = None,
+        now: float = NOW,
+    ) -> int:
         """Attempt everything due for a destination, all with the same outcome; how many recipients that were."""
         row = self.db.execute("SELECT id FROM lane WHERE destination = ?", (destination,)).fetchone()
         n = 0
@@ -89,14 +103,31 @@ class Office:
     def _record(self, claim: Claim, disposition: Disposition, reply: Reply, now: float) -> None:
         verdict = Verdict("mailbox-full" if reply.code == 452 else "throttled", "them", disposition, "They are busy.")
         attempts = tuple(
-            Attempt(recipient.id, now - 1, now, Stage.RCPT, verdict, reply, "mx.example", "192.0.2.1", "TLSv1.3", {"rcpt": 5})
+            Attempt(
+                recipient.id,
+                now - 1,
+                now,
+                Stage.RCPT,
+                verdict,
+                reply,
+                "mx.example",
+                "192.0.2.1",
+                "TLSv1.3",
+                {"rcpt": 5},
+            )
             for recipient in claim.recipients
         )
-        state = {Disposition.DELIVERED: State.DELIVERED, Disposition.BOUNCED: State.BOUNCED, Disposition.DEFERRED: State.DEFERRED}[disposition]
+        state = {
+            Disposition.DELIVERED: State.DELIVERED,
+            Disposition.BOUNCED: State.BOUNCED,
+            Disposition.DEFERRED: State.DEFERRED,
+        }[disposition]
         moves = tuple(Move(attempt, state, now + 300 if state is State.DEFERRED else now) for attempt in attempts)
         self._transcript += 2
         lines = (TranscriptLine(3, "<", str(reply)),)
-        delivery = Delivery(attempts, (self._transcript, lines), (self._transcript - 1, (TranscriptLine(0, "<", "220 mx"),)), True)
+        delivery = Delivery(
+            attempts, (self._transcript, lines), (self._transcript - 1, (TranscriptLine(0, "<", "220 mx"),)), True
+        )
         groups = tuple("" if state is State.DELIVERED else f"{reply.code} {reply.text}" for _ in moves)
         outcome = outcomes.Outcome(claim, delivery, moves, groups, (claim.route,) * len(moves))
         outcomes.record(self.db, self.lanes, self.fingerprints, pack, outcome, now)
@@ -105,11 +136,15 @@ class Office:
         return str(self.recipient(message, n, "state")[0])
 
     def recipient(self, message: int, n: int, columns: str) -> tuple[object, ...]:
-        row: tuple[object, ...] = self.db.execute(f"SELECT {columns} FROM recipient WHERE id = ?", (recipient_row(message, n),)).fetchone()
+        row: tuple[object, ...] = self.db.execute(
+            f"SELECT {columns} FROM recipient WHERE id = ?", (recipient_row(message, n),)
+        ).fetchone()
         return row
 
     def due_at(self, destination: str) -> float | None:
-        row: tuple[float | None] = self.db.execute("SELECT due_at FROM lane WHERE destination = ?", (destination,)).fetchone()
+        row: tuple[float | None] = self.db.execute(
+            "SELECT due_at FROM lane WHERE destination = ?", (destination,)
+        ).fetchone()
         return row[0]
 
     def has_body(self, message: int) -> bool:
@@ -120,7 +155,9 @@ class Office:
         n = dict(self.db.execute("SELECT name, n FROM counter"))
         rows = dict(self.db.execute("SELECT state, count(*) FROM recipient GROUP BY state"))
         waiting = ("queued", "sending", "deferred", "held")
-        return n["accepted"] == sum(n.values()) - n["accepted"] and all(n[state] == rows.get(state, 0) for state in waiting)
+        return n["accepted"] == sum(n.values()) - n["accepted"] and all(
+            n[state] == rows.get(state, 0) for state in waiting
+        )
 
 
 _REPLIES = {

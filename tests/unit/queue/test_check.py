@@ -2,23 +2,27 @@ from __future__ import annotations
 
 import random
 import shutil
-import sqlite3
 from pathlib import Path
 
 import pytest
+from tests.unit.queue.office import NOW, Office
 
 from mailtui.errors import QueueError
 from mailtui.model import CONTENT_BITS, Disposition, recipient_row
-from mailtui.queue.check import Finding, check_queue
+from mailtui.queue.check import check_queue
 from mailtui.queue.database import FILE, open_writer
 from mailtui.queue.salvage import recover
-from tests.unit.queue.office import NOW, Office
 
 
 @pytest.fixture
 def filled(office: Office) -> Office:
     for i in range(120):
-        office.message(f"a{i}@one.example", f"b{i}@two.example", age=1000 + i, body=b"Subject: x\r\n\r\n" + bytes([65 + i % 26]) * 3000)
+        office.message(
+            f"a{i}@one.example",
+            f"b{i}@two.example",
+            age=1000 + i,
+            body=b"Subject: x\r\n\r\n" + bytes([65 + i % 26]) * 3000,
+        )
     office.try_all("one.example")
     office.try_all("two.example", Disposition.DELIVERED)
     return office
@@ -31,17 +35,33 @@ def test_a_sound_queue_has_no_findings(filled: Office) -> None:
 @pytest.mark.parametrize(
     ("damage", "harm", "text"),
     [
-        ("UPDATE counter SET n = n + 1 WHERE name = 'deferred'", False, "deferred: the counter says 121, there are 120"),
-        ("UPDATE counter SET n = 3 WHERE name = 'delivered'", False, "delivered: the life-long counter says 3, there are 120"),
+        (
+            "UPDATE counter SET n = n + 1 WHERE name = 'deferred'",
+            False,
+            "deferred: the counter says 121, there are 120",
+        ),
+        (
+            "UPDATE counter SET n = 3 WHERE name = 'delivered'",
+            False,
+            "delivered: the life-long counter says 3, there are 120",
+        ),
         ("UPDATE counter SET n = n + 5 WHERE name = 'accepted'", False, "accepted 245, accounted for 240"),
         ("UPDATE tally SET n = n - 1 WHERE state = 'deferred'", False, "the tally differs from the rows in 1 places"),
-        ("UPDATE message SET unfinished = 0 WHERE id = (SELECT min(id) FROM message)", True, "counts its unfinished recipients wrongly"),
+        (
+            "UPDATE message SET unfinished = 0 WHERE id = (SELECT min(id) FROM message)",
+            True,
+            "counts its unfinished recipients wrongly",
+        ),
         ("UPDATE lane SET due_at = NULL", True, "120 recipients wait for one.example"),
-        ("UPDATE lane SET due_at = due_at + 900", True, "not due when they should be"),
+        ("UPDATE lane SET due_at = due_at + 9000", True, "not due when they should be"),
         ("DELETE FROM content WHERE id = (SELECT max(id) FROM content)", True, "is not whole"),
         ("UPDATE content SET chunk = zeroblob(10)", True, "and 100 more of this kind"),
         ("INSERT INTO content VALUES (7 << 12, x'00')", False, "a body without a message"),
-        ("DELETE FROM message WHERE id = (SELECT max(id) FROM message)", True, "are in the queue, but the message is not"),
+        (
+            "DELETE FROM message WHERE id = (SELECT max(id) FROM message)",
+            True,
+            "are in the queue, but the message is not",
+        ),
         ("PRAGMA user_version = 77", True, "the schema is 77"),
     ],
 )
@@ -93,26 +113,36 @@ def test_a_sound_queue_is_saved_whole(filled: Office, tmp_path: Path) -> None:
     db.close()
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_what_is_readable_of_a_damaged_queue_is_saved_and_nothing_incomplete_is_sent(filled: Office, tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_readable_of_a_damaged_queue_is_saved_and_nothing_incomplete_is_sent(
+    filled: Office, tmp_path: Path, seed: int
+) -> None:
     chance = random.Random(seed)
+    roots = {row[0] - 1 for row in filled.db.execute("SELECT rootpage FROM sqlite_schema")}
     data = bytearray(_still(filled))
-    pages = len(data) // 8192
-    for page in chance.sample(range(20, pages), 3):
+    # Without the schema nothing can be read, without its first page nothing of a table.
+    pages = [page for page in range(1, len(data) // 8192) if b"CREATE " not in data[page * 8192 : (page + 1) * 8192]]
+    for page in chance.sample([page for page in pages if page not in roots], 3):
         data[page * 8192 : (page + 1) * 8192] = chance.randbytes(8192)
     broken = tmp_path / "broken"
     broken.write_bytes(bytes(data))
     assert any(finding.harm for finding in check_queue(broken))
     new = tmp_path / "new"
     recovered = recover(broken, new)
+    assert recovered.damaged or recovered.rows["recipient"] == 240
     assert recovered.rows["recipient"] > 120
-    assert check_queue(new) == []
+    findings = check_queue(new)
+    assert all("is not whole" in finding.text for finding in findings), findings
+    assert len(findings) <= recovered.held
     db = open_writer(new)
     sendable = db.execute(
-        f"SELECT DISTINCT m.id, m.size FROM recipient r JOIN message m ON m.id = r.id >> 20 WHERE r.state IN ('queued', 'deferred')"
+        "SELECT DISTINCT m.id, m.size FROM recipient r JOIN message m ON m.id = r.id >> 20 WHERE r.state IN ('queued', 'deferred')"
     ).fetchall()
     for message, size in sendable:
-        chunks = [row[0] for row in db.execute("SELECT chunk FROM content WHERE id >> ? = ? ORDER BY id", (CONTENT_BITS, message))]
+        chunks = [
+            row[0]
+            for row in db.execute("SELECT chunk FROM content WHERE id >> ? = ? ORDER BY id", (CONTENT_BITS, message))
+        ]
         assert len(b"".join(chunks)) == size
     db.close()
 
@@ -135,7 +165,10 @@ def test_recipients_whose_lane_is_gone_get_a_new_one_and_are_due(filled: Office,
     recover(filled.path, tmp_path / "new")
     assert check_queue(tmp_path / "new") == []
     db = open_writer(tmp_path / "new")
-    assert sorted(db.execute("SELECT destination, due_at FROM lane")) == [("one.example", NOW + 300), ("two.example", None)]
+    assert sorted(db.execute("SELECT destination, due_at FROM lane")) == [
+        ("one.example", NOW + 300),
+        ("two.example", None),
+    ]
     db.close()
 
 
@@ -148,8 +181,3 @@ def test_recovery_never_writes_over_a_file_and_says_when_nothing_can_be_read(fil
     with pytest.raises(QueueError, match="nothing can be read"):
         recover(tmp_path / "junk", tmp_path / "new")
     assert not (tmp_path / "new").exists()
-
-
-def test_findings_are_values() -> None:
-    assert Finding(True, "x") == Finding(True, "x")
-    assert sqlite3.sqlite_version_info >= (3, 37)  # STRICT tables

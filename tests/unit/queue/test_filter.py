@@ -5,6 +5,7 @@ import sqlite3
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.queue.office import Office, id_of
 
 from mailtui.errors import EX_DATAERR
 from mailtui.model import State
@@ -14,7 +15,6 @@ from mailtui.queue.fields import FIELDS
 from mailtui.queue.filter import FilterError, parse
 from mailtui.queue.queries import FROM
 from mailtui.queue.selection import EmptySelection, Everything, Ids, select
-from tests.unit.queue.office import Office, id_of
 
 
 def _found(office: Office, text: str, verb: bool = False) -> list[str]:
@@ -145,7 +145,10 @@ def test_a_selection_must_say_what_it_means() -> None:
     assert isinstance(select(text="05JQ3K8T state:held"), filters.Filter)
 
 
-@pytest.mark.parametrize("arguments", [(["05JQ3K8T"], "state:held", False), ([], "state:held", True), (["x"], "", False), (["05*"], "", False)])
+@pytest.mark.parametrize(
+    "arguments",
+    [(["05JQ3K8T"], "state:held", False), ([], "state:held", True), (["x"], "", False), (["05*"], "", False)],
+)
 def test_mixed_and_malformed_selections_are_refused(arguments: tuple[list[str], str, bool]) -> None:
     with pytest.raises(FilterError):
         select(*arguments)
@@ -153,7 +156,29 @@ def test_mixed_and_malformed_selections_are_refused(arguments: tuple[list[str], 
 
 # ---------------------------------------------------------------------- hostile input
 
-_PIECES = st.sampled_from([*FIELDS, *State, ":", ",", "*", "?", '"', "'", "%", "_", "\\", " ", "--", ";", "\0", "451", "4.7.1", "05JQ3K8T", ".1"])
+_PIECES = st.sampled_from(
+    [
+        *FIELDS,
+        *State,
+        ":",
+        ",",
+        "*",
+        "?",
+        '"',
+        "'",
+        "%",
+        "_",
+        "\\",
+        " ",
+        "--",
+        ";",
+        "\0",
+        "451",
+        "4.7.1",
+        "05JQ3K8T",
+        ".1",
+    ]
+)
 _TEXTS = st.one_of(st.text(max_size=80), st.lists(_PIECES, max_size=30).map("".join))
 
 
@@ -194,6 +219,11 @@ def test_a_quoted_address_finds_itself(empty: sqlite3.Connection, value: str) ->
 
 
 def test_the_largest_filters_stay_within_what_sqlite_takes(empty: sqlite3.Connection) -> None:
-    for text in ("to:" + ",".join(["*a?"] * 500), " ".join(["a"] * 500), "id:" + ",".join(["05*"] * 500), "to:" + "*a" * 499):
+    for text in (
+        "to:" + ",".join(["*a?"] * 500),
+        " ".join(["a"] * 500),
+        "id:" + ",".join(["05*"] * 500),
+        "to:" + "*a" * 499,
+    ):
         where = filters.compile(parse(text))
         empty.execute(f"SELECT r.id{FROM}{where.sql}", where.params).fetchall()

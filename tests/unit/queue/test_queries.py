@@ -7,14 +7,13 @@ import time
 
 import msgspec
 import pytest
+from tests.unit.queue.office import NOW, Office, id_of
 
-from mailtui.model import State, recipient_row
+from mailtui.model import Disposition, Reply, State, recipient_row
 from mailtui.queue import groups, message_view, queries
 from mailtui.queue.filter import EVERYTHING, FilterError, parse
 from mailtui.queue.reader import QueryTimeout, Reader
 from mailtui.queue.selection import Everything, Ids, UnknownId
-from mailtui.model import Disposition, Reply
-from tests.unit.queue.office import NOW, Office, id_of
 
 
 async def test_a_row_is_exactly_the_promised_json(office: Office, reader: Reader) -> None:
@@ -52,7 +51,9 @@ async def test_pages_follow_each_other_without_gap_or_repetition(office: Office,
         if page.after is None:
             break
         after = page.after
-    assert seen == [f"{side}{age}@{domain}" for age in range(7, 0, -1) for side, domain in (("a", "x.example"), ("b", "y.example"))]
+    assert seen == [
+        f"{side}{age}@{domain}" for age in range(7, 0, -1) for side, domain in (("a", "x.example"), ("b", "y.example"))
+    ]
     with pytest.raises(FilterError, match="cursor"):
         await queries.queue_list(reader, EVERYTHING, NOW, after="nonsense")
 
@@ -137,7 +138,10 @@ async def test_destinations_most_waiting_first(office: Office, reader: Reader) -
             "delivered_15m": 1, "deferred_15m": 0, "bounced_15m": 0, "top_class": "", "suspended_until": None,
         },
     ]  # fmt: skip
-    assert [row.destination for row in await groups.domains(reader, parse("to:a@*"), NOW)] == ["big.example", "small.example"]
+    assert [row.destination for row in await groups.domains(reader, parse("to:a@*"), NOW)] == [
+        "big.example",
+        "small.example",
+    ]
     assert [row.waiting for row in await groups.domains(reader, parse("to:a@big*"), NOW)] == [1]
     assert len(await groups.domains(reader, EVERYTHING, NOW, limit=1)) == 1
     later = await groups.domains(reader, EVERYTHING, NOW + 3600)
@@ -210,11 +214,16 @@ async def test_show_has_every_attempt_with_its_transcript(office: Office, reader
     message = office.message("ana@one.example", "bo@two.example", age=90)
     office.try_all("one.example")
     office.try_all("one.example", Disposition.DELIVERED, now=NOW + 400)
-    office.db.execute("INSERT INTO event (at, message, recipient, kind, actor, text) VALUES (?, ?, 1, 'retry', 'root', 'why')", (NOW, message))
+    office.db.execute(
+        "INSERT INTO event (at, message, recipient, kind, actor, text) VALUES (?, ?, 1, 'retry', 'root', 'why')",
+        (NOW, message),
+    )
     view = await message_view.show(reader, id_of(message).lower())
     shown = json.loads(msgspec.json.encode(view))
     assert shown["id"] == id_of(message)
-    assert {"sender", "ret", "envid", "size", "received", "client", "from", "message_id", "signed"} <= shown["envelope"].keys()
+    assert {"sender", "ret", "envid", "size", "received", "client", "from", "message_id", "signed"} <= shown[
+        "envelope"
+    ].keys()
     assert shown["envelope"]["recipients"] == ["ana@one.example", "bo@two.example"]
     first, second = shown["recipients"]
     assert (first["state"], first["last_code"], first["next_attempt"]) == ("delivered", 250, None)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.unit.queue.office import NOW, Office, id_of, pack, unpack
 
 from mailtui.config import Config, Relay
 from mailtui.events import Accepted, AnyEvent, Changed, Notified
@@ -18,12 +19,13 @@ from mailtui.queue.reader import Reader
 from mailtui.queue.selection import Everything, Ids, UnknownId
 from mailtui.queue.store import Store
 from mailtui.queue.verbs import APPLIES, Change, Step, Verb
-from tests.unit.queue.office import NOW, Office, id_of, pack, unpack
 
 
 def _do(office: Office, verb: Verb, *messages: int, now: float = NOW, n: int = 1) -> Step:
     office.db.execute("BEGIN")
-    step = verbs.apply(office.db, Change(verb, [recipient_row(message, n) for message in messages], now, "root", "because"))
+    step = verbs.apply(
+        office.db, Change(verb, [recipient_row(message, n) for message in messages], now, "root", "because")
+    )
     office.db.execute("COMMIT")
     assert office.balanced()
     return step
@@ -52,7 +54,9 @@ def test_a_verb_moves_what_it_applies_to_and_nothing_else(office: Office, verb: 
     else:
         assert (after, step.changed) == (state, ())
         assert (step.skipped, step.failed) == ((1, 0) if state is State.SENDING else (0, 1))
-    events = office.db.execute("SELECT kind, actor, text, recipient FROM event WHERE message = ?", (message,)).fetchall()
+    events = office.db.execute(
+        "SELECT kind, actor, text, recipient FROM event WHERE message = ?", (message,)
+    ).fetchall()
     assert events == ([(verb.value, "root", "because", 1)] if step.changed else [])
 
 
@@ -138,7 +142,13 @@ class Desk:
         self.now = NOW
         config = Config(relay=Relay(data_dir=folder, hostname="relay.example"))
         self.store = Store(
-            config, lambda sender, destination, attempts: "mx", Reporter(config), pack, self._fail, self._hear, self.woken.extend
+            config,
+            lambda sender, destination, attempts: "mx",
+            Reporter(config),
+            pack,
+            self._fail,
+            self._hear,
+            self.woken.extend,
         )
 
     async def start(self) -> None:
@@ -177,7 +187,11 @@ def _fill(office: Office) -> None:
     office.try_all("one.example")
     lane = office.lanes.id(office.db, "one.example", "mx")
     lanes.enter_site(office.db, lane, "mx.one")
-    for destination, state in (("sent.example", State.SENDING), ("held.example", State.HELD), ("done.example", State.DELIVERED)):
+    for destination, state in (
+        ("sent.example", State.SENDING),
+        ("held.example", State.HELD),
+        ("done.example", State.DELIVERED),
+    ):
         _put(office, office.message(f"x@{destination}", age=10), state)
 
 
@@ -187,8 +201,18 @@ async def _states(desk: Desk) -> dict[object, object]:
 
 async def test_a_large_retry_is_spread_and_a_forced_one_is_not(desk: Desk) -> None:
     affected = await desk.operator.act(Verb.RETRY, Everything(), "root")
-    assert msgspec.to_builtins(affected) == {"verb": "retry", "matched": 151, "done": 150, "skipped": 1, "failed": 0, "messages": 50}
-    due = [float(str(row[0])) for row in await desk.rows("SELECT next_attempt FROM recipient WHERE state = 'queued' ORDER BY next_attempt")]
+    assert msgspec.to_builtins(affected) == {
+        "verb": "retry",
+        "matched": 151,
+        "done": 150,
+        "skipped": 1,
+        "failed": 0,
+        "messages": 50,
+    }
+    due = [
+        float(str(row[0]))
+        for row in await desk.rows("SELECT next_attempt FROM recipient WHERE state = 'queued' ORDER BY next_attempt")
+    ]
     assert len(due) == 150 > BURST
     assert NOW <= due[0] < NOW + 1
     assert NOW + 7 < due[-1] <= NOW + 150 / 20
@@ -199,9 +223,13 @@ async def test_a_large_retry_is_spread_and_a_forced_one_is_not(desk: Desk) -> No
 
 
 async def test_a_retry_never_waits_longer_than_before(desk: Desk) -> None:
-    await desk.store.run(lambda db: db.execute("UPDATE recipient SET next_attempt = ? WHERE state = 'deferred'", (NOW + 1,)))
+    await desk.store.run(
+        lambda db: db.execute("UPDATE recipient SET next_attempt = ? WHERE state = 'deferred'", (NOW + 1,))
+    )
     await desk.operator.act(Verb.RETRY, Everything(), "root")
-    assert await desk.rows(f"SELECT count(*) FROM recipient WHERE state = 'queued' AND next_attempt <= {NOW + 1}") == [(150,)]
+    assert await desk.rows(f"SELECT count(*) FROM recipient WHERE state = 'queued' AND next_attempt <= {NOW + 1}") == [
+        (150,)
+    ]
 
 
 async def test_hold_and_release_everything_says_what_was_skipped(desk: Desk) -> None:
@@ -217,7 +245,9 @@ async def test_hold_and_release_everything_says_what_was_skipped(desk: Desk) -> 
 
 
 async def test_ids_in_other_states_are_failures_and_unknown_ones_stop_everything(desk: Desk) -> None:
-    rows = await desk.rows("SELECT id >> 20 FROM recipient WHERE state IN ('delivered', 'sending') OR id & 1048575 = 3 ORDER BY id")
+    rows = await desk.rows(
+        "SELECT id >> 20 FROM recipient WHERE state IN ('delivered', 'sending') OR id & 1048575 = 3 ORDER BY id"
+    )
     ids = tuple(id_of(int(str(row[0]))) for row in rows)
     done = await desk.operator.act(Verb.HOLD, Ids(ids), "root")
     assert (done.matched, done.done, done.skipped, done.failed) == (152, 150, 1, 1)
@@ -243,7 +273,9 @@ async def test_bounce_tells_each_sender_in_one_dsn_a_message_that_waits_a_minute
     assert (bounced.done, bounced.messages) == (150, 50)
     notices = [event for event in desk.events if isinstance(event, Notified)]
     assert [notice.kind for notice in notices] == ["failed"] * 50
-    assert await desk.rows("SELECT count(*), min(next_attempt) FROM recipient WHERE address = 'app@example.org'") == [(50, NOW + 60)]
+    assert await desk.rows("SELECT count(*), min(next_attempt) FROM recipient WHERE address = 'app@example.org'") == [
+        (50, NOW + 60)
+    ]
     counter = dict(await desk.rows("SELECT name, n FROM counter"))  # type: ignore[arg-type]
     assert counter["bounced"] == 150
     assert counter["accepted"] == sum(n for name, n in counter.items() if name != "accepted") == 203

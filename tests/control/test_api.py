@@ -1,0 +1,84 @@
+"""The table of requests: each is documented, has a handler of its shape, and survives both ways of travelling."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+import pytest
+
+from mailtui.control import wire
+from mailtui.control.api import ACTIONS, REQUESTS, Action, Request, Risk, Service
+from mailtui.service import Desk
+
+EXAMPLES: dict[str, dict[str, object]] = {
+    "status": {},
+    "queue.list": {"filter": 'from:"a b" state:held,deferred', "history": True, "limit": 7, "after": "1QHQZRES.1"},
+    "queue.count": {"filter": "domain:dömäin.example", "history": True},
+    "queue.domains": {"filter": "class:throttled", "limit": 3},
+    "queue.reasons": {"filter": "x", "by": "destination", "limit": 1},
+    "queue.ages": {"by": "destination"},
+    "show": {"id": "1QHQZRES.1"},
+    "retry": {"ids": ["1QHQZRES.1", "1QHQZRES"], "reason": 'said "so"\n', "expect": 0, "dry_run": True},
+    "hold": {"filter": "domain:gmail.com"},
+    "release": {"everything": True},
+    "purge": {"filter": "from:*@example.org", "expect": 12},
+    "bounce": {"everything": True, "reason": "gone"},
+    "dns.flush": {"domain": "example.org"},
+    "reload": {},
+    "drain": {},
+    "stop": {},
+    "prune": {},
+    "backup": {"path": "/var/tmp/x y"},
+}
+
+table = pytest.mark.parametrize("kind", REQUESTS.values(), ids=REQUESTS)
+
+
+def test_every_request_has_an_example() -> None:
+    assert EXAMPLES.keys() == REQUESTS.keys()
+
+
+@table
+def test_it_is_documented(kind: type[Request[object]]) -> None:
+    assert kind.__doc__ and kind.__doc__.strip().endswith(".")
+    assert "\n" not in kind.__doc__
+
+
+@table
+def test_it_survives_the_codec(kind: type[Request[object]]) -> None:
+    request = msgspec.convert(EXAMPLES[kind.name], kind)
+    assert wire.read_json(msgspec.json.encode(request), kind) == request
+    if not kind.changes:
+        assert wire.read_query(parse_qsl(urlencode(wire.query(request))), kind) == request
+
+
+@table
+def test_the_service_has_a_method_of_its_shape(kind: type[Request[object]]) -> None:
+    name = kind.name.replace(".", "_")
+    for service in (Service, Desk):
+        method = getattr(service, name)
+        hints = typing.get_type_hints(method)
+        assert inspect.iscoroutinefunction(method)
+        assert hints["request"] is kind
+        assert hints["return"] == kind.result_type()
+        assert ("actor" in hints) == kind.changes
+
+
+@table
+def test_its_answer_can_be_decoded(kind: type[Request[object]]) -> None:
+    msgspec.json.Decoder(kind.result_type())
+
+
+def test_what_cannot_be_taken_back_is_marked() -> None:
+    final = {kind.name for kind in REQUESTS.values() if kind.risk is Risk.FINAL}
+    assert final == {"purge", "bounce"}
+    assert all(issubclass(kind, Action) and kind.changes for kind in ACTIONS)
+    assert not any(kind.risk is not Risk.NONE for kind in REQUESTS.values() if not kind.changes)
+
+
+def test_unknown_fields_are_refused() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"everythign": True}, REQUESTS["purge"])

@@ -1,0 +1,233 @@
+"""What the answers look like to a person, and that nothing hostile comes through."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from mailtui.cli.context import _harmless
+from mailtui.cli.format import width
+from mailtui.cli.message import message_screen
+from mailtui.cli.screens import screen
+from mailtui.cli.status import Limits, headline, judge, status_screen
+from mailtui.control.results import Disk, Draining, Flushed, Pruned, Rate, Rates, Reloaded, StatusView
+from mailtui.model import TranscriptLine
+from mailtui.views import (
+    Affected,
+    AgeRow,
+    Ages,
+    AttemptView,
+    Counts,
+    Depth,
+    DestinationRow,
+    EnvelopeView,
+    EventView,
+    MessageView,
+    QueuePage,
+    QueueRow,
+    ReasonRow,
+    RecipientView,
+    StateCounts,
+    Totals,
+)
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+EVIL = "x\x1b[2J\u202e\n\x9b"
+
+STATUS = StatusView(
+    ready=True,
+    pid=7,
+    version="0.1.0",
+    started=NOW - timedelta(hours=2, minutes=13),
+    hostname="mail.example.org",
+    environment="",
+    listeners=("127.0.0.1:2525",),
+    queue=Depth(10, 1, 4, 0),
+    totals=Totals(100, 80, 3, 1, 1),
+    oldest_seconds=7980,
+    rates=Rates(accepted=Rate(12, 11), delivered=Rate(10, 9)),
+    disk=Disk(2**33, 2**35, 2**20, 4096),
+)
+
+
+def changed(**values: object) -> StatusView:
+    return msgspec.structs.replace(STATUS, **values)
+
+
+def test_status_fits_one_screen_and_balances() -> None:
+    lines = list(status_screen(STATUS, NOW))
+    assert len(lines) < 24
+    text = "\n".join(lines)
+    assert "mail flows: 12 in and 10 out a minute; 15 recipients wait, the oldest for 2h13m" in text
+    assert "up 2h13m" in text and "pid 7" in text
+    assert "accepted 100 = waiting 15 + delivered 80 + bounced 3 + suppressed 1 + purged 1" in text
+    assert "OFF BY" not in text
+    assert "OFF BY -1" in "\n".join(status_screen(changed(totals=Totals(99, 80, 3, 1, 1)), NOW))
+
+
+@pytest.mark.parametrize(
+    ("status", "part"),
+    [
+        (changed(ready=False), "not taking mail"),
+        (changed(queue=Depth(0, 0, 0, 0), oldest_seconds=0), "nothing waits"),
+        (changed(queue=Depth(0, 0, 0, 3)), "3 recipients held"),
+        (changed(rates=Rates(deferred=Rate(5, 5))), "nothing was delivered"),
+        (changed(rates=Rates()), "quiet"),
+    ],
+)
+def test_the_headline_says_how_it_is(status: StatusView, part: str) -> None:
+    assert part in headline(status)
+
+
+@pytest.mark.parametrize(
+    ("status", "limits", "level"),
+    [
+        (STATUS, Limits(), 0),
+        (STATUS, Limits(warn_queued=15), 1),
+        (STATUS, Limits(warn_queued=16, crit_oldest=7981), 0),
+        (STATUS, Limits(warn_queued=1, crit_queued=15), 2),
+        (STATUS, Limits(crit_queued=15), 2),
+        (STATUS, Limits(warn_oldest=7980), 1),
+        (STATUS, Limits(warn_oldest=1, crit_oldest=7980), 2),
+        (changed(ready=False), Limits(), 2),
+        (changed(trouble=("disk",)), Limits(), 1),
+    ],
+)
+def test_the_verdict_for_monitoring(status: StatusView, limits: Limits, level: int) -> None:
+    found, line = judge(status, limits)
+    assert found == level
+    assert line.startswith(("OK: ", "WARNING: ", "CRITICAL: ")[level])
+    assert line.endswith("| queued=15 oldest=7980s")
+
+
+ROW = QueueRow(
+    id="1QHQZRES.1",
+    recipient=EVIL,
+    sender="",
+    subject=EVIL,
+    message_id=EVIL,
+    state="deferred",
+    destination=EVIL,
+    site=EVIL,
+    attempts=3,
+    next_attempt=NOW,
+    age_seconds=7980,
+    size=4200,
+    last_code=421,
+    last_enhanced="4.7.0",
+    last_text=EVIL,
+    class_="throttled",
+)
+ATTEMPT = AttemptView(
+    started=NOW,
+    host=EVIL,
+    address="192.0.2.1",
+    tls="TLSv1.3",
+    code=421,
+    enhanced="4.7.0",
+    text=EVIL,
+    class_="throttled",
+    disposition="deferred",
+    stage="rcpt",
+    timings={"connect": 12, "rcpt": 30},
+    transcript=(
+        TranscriptLine(0, "<", "220 mx ESMTP"),
+        TranscriptLine(1, ">", "EHLO relay.test"),
+        TranscriptLine(2, "<", "250-mx"),
+        TranscriptLine(3, "<", "250 DSN"),
+        TranscriptLine(0, ">", "MAIL FROM:<a@b>"),
+        TranscriptLine(5, "<", "421 4.7.0 " + EVIL),
+    ),
+)
+MESSAGE = MessageView(
+    id="1QHQZRES",
+    envelope=EnvelopeView(
+        sender=EVIL,
+        recipients=(EVIL,),
+        ret="",
+        envid="",
+        eight_bit=False,
+        smtputf8=False,
+        size=4200,
+        received=NOW,
+        client="192.0.2.9",
+        helo=EVIL,
+        user="",
+        listener="127.0.0.1:2525",
+        protocol="ESMTP",
+        tls="",
+        subject=EVIL,
+        from_=EVIL,
+        message_id=EVIL,
+        signed="",
+    ),
+    recipients=(
+        RecipientView(
+            id="1QHQZRES.1",
+            recipient=EVIL,
+            state="deferred",
+            destination=EVIL,
+            site=EVIL,
+            attempts=(ATTEMPT,),
+            next_attempt=NOW,
+            expires=NOW,
+            notify="",
+            orcpt="",
+            last_code=421,
+            last_enhanced="4.7.0",
+            last_text=EVIL,
+            class_="throttled",
+        ),
+    ),
+    events=(EventView(NOW, "hold", EVIL, EVIL, "1QHQZRES.1"),),
+)
+REASON = ReasonRow(EVIL, EVIL, 1, EVIL, 3, "throttled", "Slow down.", NOW, NOW, 60, NOW, "1QHQZRES.1")
+RESULTS = (
+    STATUS,
+    changed(trouble=(EVIL,), hostname=EVIL, environment=EVIL),
+    QueuePage((ROW, ROW), "1QHQZRES.1"),
+    QueuePage(()),
+    Counts(3, 2, StateCounts(deferred=3)),
+    (DestinationRow(EVIL, EVIL, 5, 1, 60, 1, 2, 3, "throttled"),),
+    (REASON,),
+    (AgeRow(EVIL, "", 3, Ages(m5=1, older=2)),),
+    (),
+    MESSAGE,
+    Affected("hold", 5, 3, 1, 1, 2),
+    Reloaded(("log.level",), ("listener",)),
+    Draining(2),
+    Flushed(1),
+    Pruned(1, 2, 4096),
+)
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=lambda result: type(result).__name__)
+@pytest.mark.parametrize("cells", [None, 80])
+def test_nothing_but_text_reaches_the_terminal(result: object, cells: int | None) -> None:
+    lines = list(screen(result, cells, NOW))
+    assert lines
+    assert all(line.isprintable() for line in lines)
+
+
+def test_tables_fit_eighty_columns() -> None:
+    for result in RESULTS[2:8]:
+        assert all(width(line) <= 80 for line in screen(result, 80, NOW))
+
+
+def test_json_lines_are_harmless_and_the_same() -> None:
+    line = _harmless(msgspec.json.encode(ROW).decode())
+    assert line.isprintable()
+    assert msgspec.json.decode(line.encode(), type=QueueRow) == ROW
+    assert msgspec.json.decode(_harmless('"\U000e0041"').encode()) == "\U000e0041"
+
+
+def test_the_dialogue_is_told_with_milliseconds_and_stage() -> None:
+    short, whole = list(message_screen(MESSAGE, NOW)), list(message_screen(MESSAGE, NOW, transcript=True))
+    assert len(whole) == len(short) + 6
+    dialogue = [line.split() for line in whole if " ms  " in line]
+    assert dialogue[0] == ["0", "ms", "greeting", "<", "220", "mx", "ESMTP"]
+    assert dialogue[1] == ["1", "ms", "helo", ">", "EHLO", "relay.test"]
+    assert dialogue[2] == ["2", "ms", "<", "250-mx"]
+    assert dialogue[4] == ["0", "ms", "mail", ">", "MAIL", "FROM:<a@b>"]
