@@ -55,10 +55,15 @@ async def hosted(config: Config) -> AsyncIterator[tuple[Relay, Reader]]:
 
 async def _serve(config: Config) -> int:
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # while we start: the file has just been read
+    early: list[str] = []  # signals that come while we start: a stop is obeyed then, and the file has just been read
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, early.append, signal.Signals(number).name)
     async with hosted(config) as (relay, _):
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, relay.stop, signal.Signals(number).name)
+        for name in early:
+            relay.stop(name)
         loop.add_signal_handler(signal.SIGHUP, _reload, relay)
         listeners = ",".join(relay.listeners.addresses)
         _say(f"ready listeners={listeners} socket={config.relay.socket} pid={os.getpid()}")

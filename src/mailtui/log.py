@@ -6,10 +6,12 @@ go to standard error, for the service manager to keep.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, TextIO
 
 import msgspec
@@ -82,22 +84,40 @@ def _time(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+@lru_cache(4)
+def _second(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 def sink(settings: Log, stream: TextIO | None = None) -> Callable[[AnyEvent], None]:
     """A journal sink that writes lines to `stream` (standard error)."""
     out = sys.stderr if stream is None else stream
     least = _LEVELS[settings.level]
     encode = msgspec.json.Encoder().encode
 
+    pending: list[str] = []
+
     def put(line: str) -> None:
+        """What happens in one turn of the loop is written at once: a system call a line costs more than wording it."""
+        pending.append(line)
+        if len(pending) == 1:
+            try:
+                asyncio.get_running_loop().call_soon(flush)
+            except RuntimeError:
+                flush()
+
+    def flush() -> None:
+        lines = "".join(pending)
+        pending.clear()
         with suppress(OSError, ValueError):  # a full disk under the log, or nobody reading it, is no reason to stop relaying
-            out.write(line)
+            out.write(lines)
             out.flush()
 
     def write_text(event: AnyEvent) -> None:
         level = level_of(event)
         if _LEVELS[level] >= least:
-            stamp = datetime.fromtimestamp(event.at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
-            put(f"{stamp}Z {level} {safe_text(sentence(event))}\n")
+            stamp = _second(int(event.at))
+            put(f"{stamp}.{int(event.at * 1000) % 1000:03d}Z {level} {safe_text(sentence(event))}\n")
 
     def write_json(event: AnyEvent) -> None:
         level = level_of(event)

@@ -78,7 +78,7 @@ async def attempt(relay: CrashRelay, test_id: str, recipient: str, size: int = 2
 
 async def test_disk_full(sink: RemoteServer, small_disk: Path) -> None:
     """Mail is refused for now, deliveries under way are recorded out of the ballast, and all is well when space comes back."""
-    sink.personality = Personality(hooks={Stage.FINAL_DOT: Act("250 2.0.0 at last", delay=4)})
+    sink.personality = Personality(hooks={Stage.FINAL_DOT: Act("250 2.0.0 at last", delay=2.5)})
     # More than the ballast, as in any real configuration: what it gives back must not be taken by new mail.
     limits = {"min_free_disk": "24MB"}
     async with crash_relay(settings(routes(rest=sink), intake=limits), root=small_disk, keep=True) as relay:
@@ -96,7 +96,9 @@ async def test_disk_full(sink: RemoteServer, small_disk: Path) -> None:
             assert not answer.accepted
             assert (answer.code, answer.text[:5]) == (452, "4.3.1")
         await until(
-            lambda: sum(state == "delivered" for state in relay.states().values()) >= under_way, "what was under way", 20
+            lambda: sum(state == "delivered" for state in relay.states().values()) >= under_way,
+            "what was under way",
+            20,
         )
         assert not ballast.exists()
         assert relay.running
@@ -156,7 +158,9 @@ async def test_failed_fsync_ends_the_process(sink: RemoteServer, sync_fault: Syn
     sink.personality = Personality(hooks={Stage.MAIL: Act(then=Then.HANG)})
     async with crash_relay(settings(routes(rest=sink)), env=sync_fault.env) as relay:
         await send(relay, "before", "before@dst.test")
-        await until(lambda: relay.states().get("before@dst.test") == "sending" and sink.commands, "a delivery under way")
+        await until(
+            lambda: relay.states().get("before@dst.test") == "sending" and sink.commands, "a delivery under way"
+        )
         sync_fault.fail()
         try:
             outcome = await attempt(relay, "eio", "eio@dst.test")

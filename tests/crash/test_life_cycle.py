@@ -122,7 +122,8 @@ async def test_e_attempt_registered_before_it_is_dialled(sink: RemoteServer) -> 
     async with crash_relay(settings(routes(rest=sink), retry={"schedule": ["3s"]})) as relay:
         await send(relay, "e", RECIPIENT)
         await until(lambda: any(c.line.startswith("MAIL") for c in sink.commands), "the remote to hear MAIL")
-        registered = relay.one("SELECT next_attempt FROM recipient")
+        registered, since = relay.rows("SELECT next_attempt, changed_at FROM recipient")[0]
+        assert registered - since == pytest.approx(3.0)
         assert relay.rows("SELECT state, attempts FROM recipient") == [("sending", 1)]
         sink.personality = FINE
         await crash(relay)
@@ -255,7 +256,9 @@ async def test_three_interruptions_quarantine_the_one_that_was_alone(sink: Remot
         await crash(relay)
         assert relay.states()[alone] == "held"
         others = {address for address in relay.states() if address != alone}
-        await until(lambda: all(relay.states()[address] == "delivered" for address in others), "the others' delivery", 30)
+        await until(
+            lambda: all(relay.states()[address] == "delivered" for address in others), "the others' delivery", 30
+        )
         assert relay.states()[alone] == "held"
         assert relay.one("SELECT count(*) FROM event WHERE kind = 'quarantined'") == 1
         assert "held after three interruptions in a row" in relay.said()

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import pytest
 from tests.crash.process import SENDER, CrashRelay, crash_relay, routes, send, settings, until
-from tests.kit.ledger import Accepted, Ledger, Source, body_hash, message, reconcile
+from tests.kit.ledger import Accepted, Ledger, Source, body_hash, message, reconcile, taken
 from tests.kit.processes import is_open
 
 from mailtui.errors import EX_CONFIG, EX_NOINPUT, EX_TEMPFAIL
@@ -221,7 +221,7 @@ async def test_damaged_queue_file(damage: Damage, backlog: Backlog, sink: Remote
             assert body_hash(mail.content) == whole.get(mail.test_id, body_hash(mail.content))
         if damage.name == "lost-chunk":
             await until(lambda: set(relay.states().values()) == {"delivered", "held"}, "all the others", 20)
-            audit = reconcile(backlog.accepted, sink.mailbox, relay.queue)
+            audit = reconcile(backlog.accepted, map(taken, sink.mailbox), relay.queue)
             assert audit.clean, audit
             assert audit.held == 2
     finally:

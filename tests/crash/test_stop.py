@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.crash.process import SENDER, CrashRelay, Half, crash_relay, routes, send, settings, until
-from tests.kit.ledger import Ledger, Source, message, reconcile
+from tests.kit.ledger import Ledger, Source, message, reconcile, taken
 
 from mailtui.lab.personality import FINE, Act, Personality, Then
 from mailtui.lab.remote import RemoteServer
@@ -46,7 +46,7 @@ async def test_sigterm_under_load(sink: RemoteServer, tmp_path: Path) -> None:
         await relay.up()
         assert "interrupted" not in relay.said()
         await until(lambda: set(relay.states().values()) == {"delivered"}, "the rest", 30)
-        audit = reconcile(ledger.read(), sink.mailbox, relay.queue)
+        audit = reconcile(ledger.read(), map(taken, sink.mailbox), relay.queue)
         assert audit.clean and audit.delivered == audit.accepted >= 100
         assert (audit.w1, audit.w2, audit.w3) == (0, 0, 0)
     ledger.close()
@@ -98,6 +98,7 @@ async def test_sigterm_beside_a_remote_that_never_answers(sink: RemoteServer) ->
 
 async def test_sighup_with_a_bad_file_keeps_the_old_settings(sink: RemoteServer) -> None:
     async with RemoteServer() as other, crash_relay(settings(routes(rest=sink))) as relay:
+        await until(lambda: "ready " in relay.said(), "the relay to listen to signals")
         good = relay.config.read_text()
         for bad in (good + "\n[deliverry]\nper_site = 3\n", good + "\n[[[", good.replace(str(relay.data), "relative")):
             relay.config.write_text(bad)

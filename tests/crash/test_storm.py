@@ -8,8 +8,8 @@ import pytest
 from tests.crash.process import PROMISED_START
 from tests.crash.storm import Storm, rage
 
-INTAKE = Storm(kills=12, uptime=(0.05, 0.5), sessions=8, size=(1_000, 200_000), dot_delay=0.0)
-DELIVERY = Storm(kills=13, uptime=(0.1, 0.6), sessions=3, size=(1_000, 4_000), dot_delay=0.3, seed=2)
+INTAKE = Storm(kills=13, uptime=(0.0, 0.5), sessions=8, size=(1_000, 200_000), dot_delay=0.0)
+DELIVERY = Storm(kills=12, uptime=(0.1, 0.5), sessions=1, size=(1_000, 4_000), dot_delay=0.3, seed=2)
 
 
 @pytest.mark.parametrize("storm", [INTAKE, DELIVERY], ids=["intake", "delivery"])

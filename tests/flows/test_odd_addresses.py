@@ -9,7 +9,7 @@ from tests.kit.relays import in_state, ledger, letter, net, only, running_relay,
 
 ODD = [
     '"John Smith"@odd.test',
-    '"with\\\\"quote"@odd.test',
+    '"with\\"quote"@odd.test',
     "user+tag=x@odd.test",
     "!#$%&'*/?^_`{|}~@odd.test",
     "Case.Kept@odd.test",

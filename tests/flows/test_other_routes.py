@@ -36,6 +36,17 @@ async def test_discard_says_so_in_the_receipt(tmp_path: Path) -> None:
         assert ledger(relay) == {"delivered": 1}
 
 
+async def test_the_receipt_names_the_rule_that_discarded(tmp_path: Path) -> None:
+    rules = (Route(match="a.test", to="discard"), Route(match="b.test", to="discard"))
+    async with net() as around, running_relay(tmp_path, around, route=rules) as relay:
+        await submit(relay, "one@a.test")
+        await submit(relay, "two@b.test")
+
+        assert "discarded by the route a.test" in (await in_state(relay, "one@a.test", "delivered"))["text"]
+        assert "discarded by the route b.test" in (await in_state(relay, "two@b.test", "delivered"))["text"]
+        assert ledger(relay) == {"delivered": 2}
+
+
 async def test_a_route_by_sender(tmp_path: Path) -> None:
     async with net("real.test", hosts=("bulk.example",)) as around:
         bulk = (Route(match="*", sender="news@*", to=f"bulk.example:{around.port}"),)

@@ -37,6 +37,23 @@ class Accepted(NamedTuple):
     sha256: str
 
 
+class Taken(NamedTuple):
+    """One message a remote took, without its body; for a report (null sender) `test_id` is "" and `reports` names what it is about."""
+
+    test_id: str
+    recipients: tuple[str, ...]
+    sha256: str
+    reports: tuple[str, ...] = ()
+
+
+def taken(mail: Received) -> Taken:
+    """What the audit needs of a message, so that a long run need not keep bodies."""
+    if mail.sender:
+        return Taken(mail.test_id, mail.recipients, body_hash(mail.content))
+    about = tuple(identity.decode() for identity in set(_TEST_ID.findall(mail.content)))
+    return Taken("", mail.recipients, "", about)
+
+
 class Ledger:
     """A file with a synced line for every 250; it survives whatever happens to the relay and to the test."""
 
@@ -206,17 +223,17 @@ _ROWS: Final = """
 """
 
 
-def reconcile(accepted: Iterable[Accepted], received: Iterable[Received], queue: Path) -> Audit:
-    """Compare the three sides: the source's ledger, the mailboxes of the remotes, the queue file (read only)."""
+def reconcile(accepted: Iterable[Accepted], received: Iterable[Taken], queue: Path) -> Audit:
+    """Compare the three sides: the source's ledger, what the remotes took, the queue file (read only)."""
     audit = Audit()
     delivered: Counter[tuple[str, str]] = Counter()
     hashes: dict[str, set[str]] = {}
     reported: Counter[str] = Counter()
     for mail in received:
-        if not mail.sender:
-            reported.update(identity.decode() for identity in set(_TEST_ID.findall(mail.content)))
+        if not mail.test_id:
+            reported.update(mail.reports)
             continue
-        hashes.setdefault(mail.test_id, set()).add(body_hash(mail.content))
+        hashes.setdefault(mail.test_id, set()).add(mail.sha256)
         delivered.update((mail.test_id, address) for address in mail.recipients)
     rows = _rows(queue)
     for line in accepted:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import smtplib
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
@@ -98,7 +99,7 @@ def settings(directory: Path, around: Net, **overrides: object) -> Config:
     tables: dict[str, object] = {
         "relay": {"hostname": "relay.test", "data_dir": directory / "data"},
         "listener": (Listener(bind=Endpoint("127.0.0.1", free_port())),),
-        "retry": {"schedule": (0.1, 0.2), "jitter": 0.0},
+        "retry": {"schedule": (0.05, 0.1), "jitter": 0.0},
         "delivery": {"port": around.port, "ipv6": False},
         "timeouts": {"quit": 1.0},
         "dns": {"nameservers": (Endpoint(*around.dns.address),), "timeout": 5.0},
@@ -303,7 +304,8 @@ def ledger(relay: Relay) -> dict[str, int]:
         tally = dict(db.execute("SELECT state, sum(n) FROM tally GROUP BY state HAVING sum(n) <> 0").fetchall())
         stuck = db.execute(
             "SELECT r.address FROM recipient r JOIN lane l ON l.id = r.lane WHERE r.state IN ('queued', 'deferred') AND"
-            " (l.due_at IS NULL OR l.due_at > max(l.not_before, r.next_attempt) + 0.001)"
+            " (l.due_at IS NULL OR l.due_at > max(l.not_before, r.next_attempt, ?) + 0.001)",
+            (time.time(),),
         ).fetchall()
         unfinished = db.execute(
             "SELECT count(*) FROM message m WHERE unfinished <> (SELECT count(*) FROM recipient r WHERE r.message = m.id"

@@ -64,13 +64,19 @@ async def test_who_has_left_hears_nothing_and_may_leave_twice() -> None:
 
 
 def test_every_kind_of_event_can_be_told_apart_on_the_wire() -> None:
-    kinds = [kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event]
+    kinds = [
+        kind
+        for kind in vars(events).values()
+        if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
+    ]
 
     assert set(get_args(AnyEvent)) == set(kinds)
     assert len({kind.__struct_config__.tag for kind in kinds}) == len(kinds)
 
 
 def test_an_event_survives_the_codec() -> None:
-    event = events.Attempted(1.5, "00000001", "a@b.test", "deferred", "greylisted", "rcpt", 450, "4.7.1", "later\nplease", next_attempt=9.0)
+    event = events.Attempted(
+        1.5, "00000001", "a@b.test", "deferred", "greylisted", "rcpt", 450, "4.7.1", "later\nplease", next_attempt=9.0
+    )
 
     assert msgspec.json.decode(msgspec.json.encode(event), type=AnyEvent) == event

@@ -113,7 +113,9 @@ def test_what_is_decoded_is_within_range_or_refused(text: str) -> None:
     assert encode_id(number) == text.upper()
 
 
-@pytest.mark.parametrize("text", ["", "0000000", "000000000", "0000000I", "0000000U", "0000000ß", "0000000ſ", "00 00000", "٠0000000"])
+@pytest.mark.parametrize(
+    "text", ["", "0000000", "000000000", "0000000I", "0000000U", "0000000ß", "0000000ſ", "00 00000", "٠0000000"]
+)
 def test_what_is_no_id_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a queue id"):
         decode_id(text)
@@ -135,7 +137,10 @@ def test_a_bare_id_means_all_of_them() -> None:
     assert parse_item_id("00000001") == (1, 0)
 
 
-@pytest.mark.parametrize("text", ["00000001.", "00000001.0", "00000001.-1", "00000001.x", "00000001.1.1", "00000001.²", "00000001.1048576", ".1"])
+@pytest.mark.parametrize(
+    "text",
+    ["00000001.", "00000001.0", "00000001.-1", "00000001.x", "00000001.1.1", "00000001.²", "00000001.1048576", ".1"],
+)
 def test_what_is_no_recipient_id_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a"):
         parse_item_id(text)

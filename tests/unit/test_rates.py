@@ -43,8 +43,13 @@ def test_what_is_older_than_the_window_does_not_count() -> None:
     assert rates.per_minute(15)["bounced"] == 30.0
 
 
-@given(st.lists(st.tuples(st.floats(0, 40), st.sampled_from(NAMES), st.integers(1, 9)), max_size=60), st.sampled_from([1, 15]))
-def test_a_rate_is_the_count_of_its_window_give_or_take_a_bucket(happened: list[tuple[float, str, int]], minutes: int) -> None:
+@given(
+    st.lists(st.tuples(st.floats(0, 40), st.sampled_from(NAMES), st.integers(1, 9)), max_size=60),
+    st.sampled_from([1, 15]),
+)
+def test_a_rate_is_the_count_of_its_window_give_or_take_a_bucket(
+    happened: list[tuple[float, str, int]], minutes: int
+) -> None:
     clock = Clock()
     rates, log = Rates(clock), []
     for pause, name, count in happened:

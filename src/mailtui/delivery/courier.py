@@ -194,4 +194,6 @@ def route_key(route: Route) -> str:
     """A route as it is stored with a lane: stable over restarts, free of secrets."""
     if route.kind == "smarthost":
         return f"smarthost {route.host}:{route.port} {route.tls} {route.username}".rstrip()
+    if route.kind == "discard":
+        return f"discard {route.rule}"  # the receipt names the rule
     return route.kind if route.tls == "opportunistic" else f"{route.kind} {route.tls}"

@@ -6,6 +6,7 @@ Owned here: the commands of a transaction and the reading of their replies per r
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 
@@ -201,6 +202,10 @@ class Transaction:
             reply, *unasked = await session.replies([(Stage.FINAL_DOT, wait.final_dot)])
         except (Lost, StageTimeout) as error:
             self._unknown(error)
+            return
+        except asyncio.CancelledError:  # the relay stops: this must not look as if nothing had been tried
+            self._unknown(Lost("the relay was stopped"))
+            session.abort()
             return
         if unasked or reply.code // 100 not in (2, 4, 5):
             session.abort()  # out of step, whatever it thinks it is doing

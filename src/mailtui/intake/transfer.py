@@ -43,7 +43,7 @@ class Transfer:
 
     __slots__ = (
         *("_session", "_transaction", "_reader", "_number", "_sequence", "_rest", "_held", "octets", "_found"),
-        *("_body_only", "_whole_header"),
+        *("_body_only", "_whole_header", "_eight_bit"),
         *("_refusal", "_ended", "_committing", "_dropped", "_started", "_paused_at", "_message", "_reply"),
     )
 
@@ -63,6 +63,7 @@ class Transfer:
         self._found: trace.HeaderScan | None = None
         self._whole_header = True
         self._body_only = False
+        self._eight_bit = False
         self._refusal: bytes | None = None
         self._ended = self._committing = self._dropped = False
         self._started = session.server.now
@@ -111,6 +112,7 @@ class Transfer:
 
     def _take(self) -> bytes:
         content = self._reader.take()
+        self._eight_bit = self._eight_bit or not content.isascii()  # many clients do not declare it (RFC 6152)
         if self._rest:
             content, self._rest = self._rest + content, b""
         return content
@@ -247,7 +249,7 @@ class Transfer:
             prefix += trace.missing(found, queue_id, hostname, now)
         if self._body_only:
             prefix += b"\r\n"  # text without a header must not become part of ours
-        envelope = Envelope(mail.sender, recipients, mail.ret, mail.envid, mail.eight_bit, mail.smtputf8)
+        envelope = Envelope(mail.sender, recipients, mail.ret, mail.envid, mail.eight_bit or self._eight_bit, mail.smtputf8)
         return Incoming(self._number, envelope, origin, found.facts, prefix, self._reader.size, now)
 
     def _committed(self, committed: asyncio.Future[None]) -> None:

@@ -15,6 +15,8 @@ from mailtui.queue.lanes import make_due
 
 #: Consecutive interruptions after which a message is put aside (the last of them alone).
 QUARANTINE: Final = 3
+#: Octets up to which a content can be a single chunk (intake.door.CHUNK).
+CHUNK: Final = 256 * 1024
 #: A probe of a broken site is no larger than this, in octets.
 PROBE_SIZE: Final = 50_000
 
@@ -28,7 +30,7 @@ _PROBE = (
     " AND r.id >> 20 <> ?3 AND m.size <= ?4 ORDER BY r.next_attempt LIMIT 1"
 )
 _RECIPIENTS = (
-    "SELECT id, address, notify, orcpt, attempts + 1, expires_at, notices, iif(class = 'unknown-outcome', host, '') FROM recipient"
+    "SELECT id, address, notify, orcpt, attempts + 1, expires_at, notices, iif(class = 'unknown-outcome', host, '') FROM recipient NOT INDEXED"
     " WHERE id BETWEEN ? AND ? AND lane = ? AND state IN ('queued', 'deferred') AND next_attempt <= ? LIMIT ?"
 )
 _MESSAGE = "SELECT sender, size, received_at, prefix, signature, ret, envid, eight_bit, smtputf8, user, interruptions FROM message WHERE id = ?"
@@ -104,6 +106,11 @@ def _content(db: sqlite3.Connection, message: int, size: int) -> tuple[bytes | N
     """The content when it is one chunk, None when there are more; and what is wrong when it is not whole."""
     first = message << CONTENT_BITS
     try:
+        if size <= CHUNK:
+            row = db.execute("SELECT chunk FROM content WHERE id = ?", (first,)).fetchone()
+            whole: bytes = b"" if row is None else row[0]
+            if len(whole) == size:
+                return whole, ""
         # SQLite knows the lengths without reading the chunks.
         chunks, octets = db.execute(
             "SELECT count(*), ifnull(sum(length(chunk)), 0) FROM content WHERE id BETWEEN ? AND ?",

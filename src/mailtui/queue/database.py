@@ -22,7 +22,7 @@ BALLAST_SIZE: Final = 16 * 1024 * 1024
 
 #: Wanted value of each pragma as it reads back. `auto_vacuum` and `page_size` only take before the first table exists.
 _PRAGMAS: Final = (
-    ("page_size", 8192),
+    ("page_size", 4096),
     ("auto_vacuum", 2),  # incremental: freed pages go back in small steps
     ("journal_mode", "wal"),
     ("synchronous", 2),  # FULL: an fsync before every commit returns, so 250 means durable

@@ -400,16 +400,15 @@ class Runner(Generic[P]):
         try:
             if claim.signature is None:
                 signed = await self._sign(claim)
-                signature, note = signed.header, signed.note
+                if signed.note:  # otherwise there is nothing to sign with, and nothing to remember
+                    signature, note = signed.header, signed.note
                 if signed.hold:
                     return None, None, note
             header = claim.signature if signature is None else signature
             return await self._courier.deliver(claim, cast(P, state.plan), header or b""), signature, note
         except QueueIOError:
             raise
-        except (
-            Exception
-        ) as error:  # a fault of ours, such as content that cannot be read now, must not strand the claim
+        except Exception as error:  # a fault of ours, or content that cannot be read now, must not strand the claim
             return self._stumbled(claim, began, error), signature, note
         finally:
             self._delivering -= 1

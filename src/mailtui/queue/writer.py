@@ -23,6 +23,8 @@ _Item = tuple[Job, "asyncio.Future[object]"]
 
 #: Jobs in one commit. More only adds latency for the first: a group of 128 already costs less than its fsync.
 GROUP: Final = 128
+#: Seconds a commit waits for company while there is load. Of the milliseconds a message takes through the relay it is the least.
+GATHER: Final = 0.001
 
 _FATAL: Final = (sqlite3.SQLITE_IOERR,)  # fsync and I/O: after EIO Linux drops the dirty pages, a retry would lie
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -84,16 +86,18 @@ class Writer:
         await asyncio.to_thread(self._thread.join, 60)
 
     def _run(self) -> None:
-        last = False
+        last, size = False, 0
         while not last:
             first = self._jobs.get()
+            if size > 1:  # under load a commit that waits a moment serves more jobs with the same pages and the same fsync
+                time.sleep(GATHER)
             group: list[_Item] = []
             while first is not None:
                 group.append(first)
                 if len(group) >= GROUP or self._jobs.empty():
                     break
                 first = self._jobs.get()
-            last = first is None
+            last, size = first is None, len(group)
             if group:
                 self._commit(group)
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from tests.unit.queue.office import NOW, Office
 
 from mailtui.errors import Unavailable
 from mailtui.model import (
@@ -19,7 +20,6 @@ from mailtui.model import (
 )
 from mailtui.queue import arrivals
 from mailtui.queue.lanes import DueLane
-from tests.unit.queue.office import NOW, Office
 
 NUMBER = 4711
 ORIGIN = Origin("127.0.0.1:25", "relay", "app", "192.0.2.1", "client.test", "ESMTPSA", "TLSv1.3")
@@ -28,10 +28,14 @@ ORIGIN = Origin("127.0.0.1:25", "relay", "app", "192.0.2.1", "client.test", "ESM
 def incoming(*to: str, size: int = 4, sender: str = "app@example.org") -> Incoming:
     recipients = tuple(EnvelopeRecipient(parse_address(address), "NEVER", "rfc822;x") for address in to)
     envelope = Envelope(parse_address(sender), recipients, "HDRS", "env+2Bid", True, True)
-    return Incoming(NUMBER, envelope, ORIGIN, HeaderFacts("From <x>", "Subject", "<1@x>"), b"Received: y\r\n", size, NOW)
+    return Incoming(
+        NUMBER, envelope, ORIGIN, HeaderFacts("From <x>", "Subject", "<1@x>"), b"Received: y\r\n", size, NOW
+    )
 
 
-def store(office: Office, message: Incoming, sequence: int = 0, rest: bytes = b"rest", routes: tuple[str, ...] = ()) -> tuple[DueLane, ...]:
+def store(
+    office: Office, message: Incoming, sequence: int = 0, rest: bytes = b"rest", routes: tuple[str, ...] = ()
+) -> tuple[DueLane, ...]:
     routes = routes or ("mx",) * len(message.envelope.recipients)
     return arrivals.store_message(office.db, office.lanes, message, sequence, rest, routes, NOW + 500, NOW + 1)
 
@@ -48,8 +52,24 @@ def contents(office: Office) -> list[bytes]:
 def test_everything_that_is_known_is_in_the_row(office: Office) -> None:
     store(office, incoming("a@d.test", "b@d.test"))
 
-    assert row(office, "phase, received_at, sender, ret, envid, eight_bit, smtputf8, size") == ("stored", NOW, "app@example.org", "HDRS", "env+2Bid", 1, 1, 4)
-    assert row(office, "header_from, subject, message_id, prefix, signature, about") == ("From <x>", "Subject", "<1@x>", b"Received: y\r\n", None, None)
+    assert row(office, "phase, received_at, sender, ret, envid, eight_bit, smtputf8, size") == (
+        "stored",
+        NOW,
+        "app@example.org",
+        "HDRS",
+        "env+2Bid",
+        1,
+        1,
+        4,
+    )
+    assert row(office, "header_from, subject, message_id, prefix, signature, about") == (
+        "From <x>",
+        "Subject",
+        "<1@x>",
+        b"Received: y\r\n",
+        None,
+        None,
+    )
     assert row(office, "listener, kind, user, client, helo, protocol, tls") == tuple(msgspec.structs.astuple(ORIGIN))
     assert row(office, "unfinished, finished_at, interruptions, body") == (2, None, 0, 1)
     assert contents(office) == [b"rest"]
@@ -58,7 +78,11 @@ def test_everything_that_is_known_is_in_the_row(office: Office) -> None:
 def test_recipients_stand_in_their_lanes(office: Office) -> None:
     lanes = store(office, incoming("a@d.test", "b@other.test", "c@d.test"), routes=("mx", "mx", "discard"))
 
-    assert [(lane.destination, lane.route) for lane in lanes] == [("d.test", "mx"), ("other.test", "mx"), ("d.test", "discard")]
+    assert [(lane.destination, lane.route) for lane in lanes] == [
+        ("d.test", "mx"),
+        ("other.test", "mx"),
+        ("d.test", "discard"),
+    ]
     assert [office.recipient(NUMBER, n, "address, lane")[1] for n in (1, 2, 3)] == [lane.id for lane in lanes]
     assert office.recipient(NUMBER, 1, "state, next_attempt, expires_at, attempts, notify, orcpt, changed_at") == (
         "queued", NOW + 1, NOW + 500, 0, "NEVER", "rfc822;x", NOW,
@@ -160,7 +184,9 @@ def test_a_dsn_says_what_it_is_about(office: Office) -> None:
 def test_texts_of_strangers_are_parameters(office: Office) -> None:
     evil = "x'); DROP TABLE message; --"
     facts = HeaderFacts(evil, evil + "\0\x1b[2J", evil)
-    message = msgspec.structs.replace(incoming(), facts=facts, envelope=Envelope(Address(evil, "d"), (EnvelopeRecipient(Address(evil, "d.test")),)))
+    message = msgspec.structs.replace(
+        incoming(), facts=facts, envelope=Envelope(Address(evil, "d"), (EnvelopeRecipient(Address(evil, "d.test")),))
+    )
 
     store(office, message)
 

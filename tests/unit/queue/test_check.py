@@ -119,11 +119,12 @@ def test_what_is_readable_of_a_damaged_queue_is_saved_and_nothing_incomplete_is_
 ) -> None:
     chance = random.Random(seed)
     roots = {row[0] - 1 for row in filled.db.execute("SELECT rootpage FROM sqlite_schema")}
+    size = filled.db.execute("PRAGMA page_size").fetchone()[0]
     data = bytearray(_still(filled))
     # Without the schema nothing can be read, without its first page nothing of a table.
-    pages = [page for page in range(1, len(data) // 8192) if b"CREATE " not in data[page * 8192 : (page + 1) * 8192]]
+    pages = [page for page in range(1, len(data) // size) if b"CREATE " not in data[page * size : (page + 1) * size]]
     for page in chance.sample([page for page in pages if page not in roots], 3):
-        data[page * 8192 : (page + 1) * 8192] = chance.randbytes(8192)
+        data[page * size : (page + 1) * size] = chance.randbytes(size)
     broken = tmp_path / "broken"
     broken.write_bytes(bytes(data))
     assert any(finding.harm for finding in check_queue(broken))

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import pytest
+from tests.unit.queue.office import BODY, NOW, Office
 
 from mailtui.model import CONTENT_BITS, Address, Claim, Disposition, format_recipient_id, recipient_row
 from mailtui.queue import claims, lanes
 from mailtui.queue.claims import PROBE_SIZE, Damaged
-from tests.unit.queue.office import BODY, NOW, Office
 
 
 def lane(office: Office, destination: str = "d.test") -> tuple[int, str, str]:
-    row: tuple[int, str, str] = office.db.execute("SELECT id, destination, route FROM lane WHERE destination = ?", (destination,)).fetchone()
+    row: tuple[int, str, str] = office.db.execute(
+        "SELECT id, destination, route FROM lane WHERE destination = ?", (destination,)
+    ).fetchone()
     return row
 
 
-def claim(office: Office, now: float = NOW, limit: int = 50, probe_not: int | None = None, destination: str = "d.test") -> Claim | None:
-    return claims.claim(office.db, lane(office, destination), now, limit, "me", lambda attempts: 100.0 * attempts, probe_not)
+def claim(
+    office: Office, now: float = NOW, limit: int = 50, probe_not: int | None = None, destination: str = "d.test"
+) -> Claim | None:
+    return claims.claim(
+        office.db, lane(office, destination), now, limit, "me", lambda attempts: 100.0 * attempts, probe_not
+    )
 
 
 def taken(office: Office, **options: object) -> Claim:
@@ -30,9 +36,17 @@ def test_a_claim_is_the_message_and_its_recipients_here(office: Office) -> None:
 
     found = taken(office)
 
-    assert (found.message, found.destination, found.route, found.sender) == (number, "d.test", "mx", Address("app", "example.org"))
+    assert (found.message, found.destination, found.route, found.sender) == (
+        number,
+        "d.test",
+        "mx",
+        Address("app", "example.org"),
+    )
     assert (found.content, found.size, found.prefix, found.signature) == (BODY, len(BODY), b"Received: x\r\n", None)
-    assert [(r.id, str(r.address), r.attempts) for r in found.recipients] == [(recipient_row(number, 1), "a@d.test", 1), (recipient_row(number, 3), "c@d.test", 1)]
+    assert [(r.id, str(r.address), r.attempts) for r in found.recipients] == [
+        (recipient_row(number, 1), "a@d.test", 1),
+        (recipient_row(number, 3), "c@d.test", 1),
+    ]
     assert [office.state(number, n) for n in (1, 2, 3)] == ["sending", "queued", "sending"]
     assert claim(office) is None
 
@@ -103,7 +117,9 @@ def test_half_a_message_is_never_given_out(office: Office, damage: str) -> None:
     claims.put_aside(office.db, caught.value, NOW)
 
     assert [office.recipient(broken, n, "state, attempts, former_state") for n in (1, 2)] == [("held", 0, "queued")] * 2
-    assert office.db.execute("SELECT kind, text FROM event WHERE message = ?", (broken,)).fetchall() == [("quarantined", str(caught.value))]
+    assert office.db.execute("SELECT kind, text FROM event WHERE message = ?", (broken,)).fetchall() == [
+        ("quarantined", str(caught.value))
+    ]
     assert taken(office).message == whole
 
 
@@ -111,7 +127,11 @@ def test_half_a_message_is_never_given_out(office: Office, damage: str) -> None:
 
 
 def test_a_probe_is_small_and_another_message_than_the_last(office: Office) -> None:
-    last, big, small = office.message("a@d.test", age=30), office.message("b@d.test", age=20, body=b"x" * (PROBE_SIZE + 1)), office.message("c@d.test", age=10)
+    last, big, small = (
+        office.message("a@d.test", age=30),
+        office.message("b@d.test", age=20, body=b"x" * (PROBE_SIZE + 1)),
+        office.message("c@d.test", age=10),
+    )
 
     assert taken(office, probe_not=last).message == small
     assert [office.state(number) for number in (last, big)] == ["queued", "queued"]
@@ -181,8 +201,16 @@ def test_a_claim_put_aside_says_why_and_where_it_was(office: Office) -> None:
     claims.hold(office.db, taken(office), "the key is gone", NOW + 1)
 
     for n in (1, 2):
-        assert office.recipient(number, n, "state, attempts, text, former_state, former_next") == ("held", 0, "the key is gone", "queued", NOW + 1)
-    assert office.db.execute("SELECT kind, text FROM event WHERE message = ?", (number,)).fetchall() == [("held", "the key is gone")]
+        assert office.recipient(number, n, "state, attempts, text, former_state, former_next") == (
+            "held",
+            0,
+            "the key is gone",
+            "queued",
+            NOW + 1,
+        )
+    assert office.db.execute("SELECT kind, text FROM event WHERE message = ?", (number,)).fetchall() == [
+        ("held", "the key is gone")
+    ]
 
 
 # ---------------------------------------------------------------------- after a crash
@@ -197,7 +225,12 @@ def test_what_was_being_sent_goes_back_with_its_registered_time(office: Office) 
     back, aside = claims.recover(office.db, NOW + 60)
 
     assert (sorted(back), aside) == ([format_recipient_id(recipient_row(number, n)) for n in (1, 2)], [])
-    assert office.recipient(number, 1, "state, class, attempts, next_attempt") == ("queued", "interrupted", 1, NOW + 100)
+    assert office.recipient(number, 1, "state, class, attempts, next_attempt") == (
+        "queued",
+        "interrupted",
+        1,
+        NOW + 100,
+    )
     assert office.due_at("d.test") == NOW + 100
     assert office.state(waits) == "queued"
     attempts = office.db.execute("SELECT recipient, n, started, ended, disposition, class FROM attempt").fetchall()
@@ -252,7 +285,13 @@ def test_an_attempt_that_ends_breaks_the_row_of_interruptions(office: Office) ->
 def test_a_host_that_may_have_the_message_is_preferred(office: Office) -> None:
     office.message("a@d.test", "b@d.test")
     assert taken(office).prefer == ""
-    office.db.execute("UPDATE recipient SET state = 'deferred', next_attempt = ?, host = 'mx2.d.test', class = 'unknown-outcome' WHERE id & 1 = 0", (NOW,))
-    office.db.execute("UPDATE recipient SET state = 'deferred', next_attempt = ?, host = 'mx1.d.test', class = 'throttled' WHERE id & 1 = 1", (NOW,))
+    office.db.execute(
+        "UPDATE recipient SET state = 'deferred', next_attempt = ?, host = 'mx2.d.test', class = 'unknown-outcome' WHERE id & 1 = 0",
+        (NOW,),
+    )
+    office.db.execute(
+        "UPDATE recipient SET state = 'deferred', next_attempt = ?, host = 'mx1.d.test', class = 'throttled' WHERE id & 1 = 1",
+        (NOW,),
+    )
 
     assert taken(office).prefer == "mx2.d.test"

@@ -80,7 +80,9 @@ def test_foreign_keys_are_checked(opened: Open, tmp_path: Path) -> None:
         opened(tmp_path / FILE).execute("INSERT INTO lane (destination, route, site) VALUES ('d', 'mx', 99)")
 
 
-@pytest.mark.parametrize("content", [b"This is not a database at all. " * 100, b"SQLite format 3\0" + b"\xff" * 8176], ids=["text", "torn"])
+@pytest.mark.parametrize(
+    "content", [b"This is not a database at all. " * 100, b"SQLite format 3\0" + b"\xff" * 8176], ids=["text", "torn"]
+)
 def test_a_file_that_is_no_database_is_said_so(tmp_path: Path, content: bytes) -> None:
     (tmp_path / FILE).write_bytes(content)
 
@@ -132,7 +134,9 @@ def next_step(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], int]:
     return ship
 
 
-def test_an_older_file_is_copied_before_it_is_migrated(opened: Open, tmp_path: Path, next_step: Callable[[str], int]) -> None:
+def test_an_older_file_is_copied_before_it_is_migrated(
+    opened: Open, tmp_path: Path, next_step: Callable[[str], int]
+) -> None:
     with closing(open_writer(tmp_path / FILE)) as db:
         db.execute("INSERT INTO setting VALUES ('kept', 'yes')")
     number = next_step("ALTER TABLE setting ADD COLUMN more TEXT NOT NULL DEFAULT 'new';")

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.queue.office import NOW, Office
 
 from mailtui.queue import lanes
 from mailtui.queue.lanes import DueLane, Lanes, SiteRow
-from tests.unit.queue.office import NOW, Office
 
 
 def lane(office: Office, destination: str, route: str = "mx", due: float | None = NOW) -> int:
@@ -31,7 +31,9 @@ def names(found: list[DueLane]) -> list[str]:
 
 
 def test_a_lane_is_a_destination_by_a_route(office: Office) -> None:
-    numbers = [lane(office, *key) for key in (("a.test", "mx"), ("a.test", "discard"), ("b.test", "mx"), ("a.test", "mx"))]
+    numbers = [
+        lane(office, *key) for key in (("a.test", "mx"), ("a.test", "discard"), ("b.test", "mx"), ("a.test", "mx"))
+    ]
 
     assert len(set(numbers)) == 3
     assert numbers[0] == numbers[3]
@@ -158,7 +160,11 @@ def test_a_broken_site_keeps_all_its_lanes_waiting(office: Office) -> None:
 
     lanes.break_site(office.db, "s", 2, NOW + 300, "421 busy", NOW, 77)
 
-    assert [columns(office, row, "due_at, not_before") for row in (one, idle, other)] == [(NOW + 300, NOW + 300), (None, NOW + 300), (NOW, 0.0)]
+    assert [columns(office, row, "due_at, not_before") for row in (one, idle, other)] == [
+        (NOW + 300, NOW + 300),
+        (None, NOW + 300),
+        (NOW, 0.0),
+    ]
     lanes.make_due(office.db, idle, NOW)
     assert columns(office, idle, "due_at") == (NOW + 300,), "new mail is no reason to knock before the probe"
     assert names(lanes.due(office.db, NOW, 9)) == ["other.test"]
@@ -179,9 +185,16 @@ def test_a_mended_site_goes_on_at_once(office: Office) -> None:
 
     lanes.mend_site(office.db, "s", NOW + 5)
 
-    assert [columns(office, row, "due_at, not_before") for row in (one, idle, other)] == [(NOW + 5, 0.0), (None, 0.0), (NOW, 0.0)]
+    assert [columns(office, row, "due_at, not_before") for row in (one, idle, other)] == [
+        (NOW + 5, 0.0),
+        (None, 0.0),
+        (NOW, 0.0),
+    ]
     assert lanes.enter_site(office.db, one, "s") == SiteRow("s", last_probe=77)
-    assert office.db.execute("SELECT last_success, last_failure FROM site WHERE name = 's'").fetchone() == (NOW + 5, NOW)
+    assert office.db.execute("SELECT last_success, last_failure FROM site WHERE name = 's'").fetchone() == (
+        NOW + 5,
+        NOW,
+    )
 
 
 def test_a_destination_that_moves_leaves_the_breaker_of_its_old_site(office: Office) -> None:
@@ -199,7 +212,8 @@ def test_a_destination_that_moves_leaves_the_breaker_of_its_old_site(office: Off
 def test_due_lanes_are_found_by_their_index(office: Office, tmp_path: Path) -> None:
     """The runner asks every second; a queue of 10,000 destinations must not be read for it."""
     plan = office.db.execute(
-        "EXPLAIN QUERY PLAN SELECT lane.id FROM lane INDEXED BY lane_due WHERE due_at <= ? ORDER BY due_at LIMIT 5", (NOW,)
+        "EXPLAIN QUERY PLAN SELECT lane.id FROM lane INDEXED BY lane_due WHERE due_at <= ? ORDER BY due_at LIMIT 5",
+        (NOW,),
     ).fetchall()
 
     assert ["lane_due" in step[3] for step in plan] == [True]

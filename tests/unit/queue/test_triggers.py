@@ -26,7 +26,9 @@ class Counts(RuleBasedStateMachine):
         self._folder = tempfile.TemporaryDirectory()
         self.db = open_writer(Path(self._folder.name) / FILE)
         self.db.execute("PRAGMA synchronous = OFF")
-        self.db.executemany("INSERT INTO lane (id, destination, route) VALUES (?, ?, 'mx')", [(n, f"d{n}") for n in range(3)])
+        self.db.executemany(
+            "INSERT INTO lane (id, destination, route) VALUES (?, ?, 'mx')", [(n, f"d{n}") for n in range(3)]
+        )
         self.messages = 0
         self.now = 0.0
         self.accepted = 0
@@ -38,11 +40,18 @@ class Counts(RuleBasedStateMachine):
     def state(self, row: int) -> State:
         return State(self.db.execute("SELECT state FROM recipient WHERE id = ?", (row,)).fetchone()[0])
 
-    @rule(target=recipients, states=st.lists(st.sampled_from([State.QUEUED, State.HELD]), min_size=1, max_size=4), lane=st.integers(0, 2))
+    @rule(
+        target=recipients,
+        states=st.lists(st.sampled_from([State.QUEUED, State.HELD]), min_size=1, max_size=4),
+        lane=st.integers(0, 2),
+    )
     def accept(self, states: list[State], lane: int) -> object:
         self.messages += 1
         self.accepted += len(states)
-        self.db.execute("INSERT INTO message (id, phase, received_at, unfinished) VALUES (?, 'stored', 0, ?)", (self.messages, len(states)))
+        self.db.execute(
+            "INSERT INTO message (id, phase, received_at, unfinished) VALUES (?, 'stored', 0, ?)",
+            (self.messages, len(states)),
+        )
         rows = [recipient_row(self.messages, n) for n in range(1, len(states) + 1)]
         self.db.executemany(
             "INSERT INTO recipient (id, address, lane, state, next_attempt, expires_at, changed_at) VALUES (?, 'a@d', ?, ?, 0, 0, ?)",
@@ -68,7 +77,9 @@ class Counts(RuleBasedStateMachine):
     @rule(row=recipients)
     def touch(self, row: int) -> None:
         """Written again without a change."""
-        self.db.execute("UPDATE recipient SET state = state, lane = lane, fingerprint = fingerprint WHERE id = ?", (row,))
+        self.db.execute(
+            "UPDATE recipient SET state = state, lane = lane, fingerprint = fingerprint WHERE id = ?", (row,)
+        )
 
     @rule(row=recipients)
     def undo(self, row: int) -> None:
@@ -99,15 +110,25 @@ class Counts(RuleBasedStateMachine):
 
     @invariant()
     def the_tally_is_a_recount(self) -> None:
-        tally = self.db.execute("SELECT lane, state, fingerprint, n FROM tally WHERE n <> 0 ORDER BY 1, 2, 3").fetchall()
-        assert tally == self.db.execute("SELECT lane, state, fingerprint, count(*) FROM recipient GROUP BY 1, 2, 3 ORDER BY 1, 2, 3").fetchall()
+        tally = self.db.execute(
+            "SELECT lane, state, fingerprint, n FROM tally WHERE n <> 0 ORDER BY 1, 2, 3"
+        ).fetchall()
+        assert (
+            tally
+            == self.db.execute(
+                "SELECT lane, state, fingerprint, count(*) FROM recipient GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+            ).fetchall()
+        )
 
     @invariant()
     def a_message_is_finished_when_its_last_recipient_is(self) -> None:
         recount = self.db.execute(
             f"SELECT m.id, ifnull(sum(r.state IN ({WORDS})), 0), max(r.changed_at) FROM message m LEFT JOIN recipient r ON r.id >> 20 = m.id GROUP BY m.id"
         )
-        facts = {number: (unfinished, finished) for number, unfinished, finished in self.db.execute("SELECT id, unfinished, finished_at FROM message")}
+        facts = {
+            number: (unfinished, finished)
+            for number, unfinished, finished in self.db.execute("SELECT id, unfinished, finished_at FROM message")
+        }
         for number, waiting, _ in recount:
             unfinished, finished_at = facts[number]
             assert unfinished == waiting

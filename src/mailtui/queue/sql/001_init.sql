@@ -177,15 +177,13 @@ CREATE TABLE setting (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TRIGGER recipient_enters AFTER INSERT ON recipient BEGIN
-    UPDATE counter SET n = n + 1 WHERE name = 'accepted';
-    UPDATE counter SET n = n + 1 WHERE name = NEW.state;
+    UPDATE counter SET n = n + 1 WHERE name IN ('accepted', NEW.state);
     INSERT INTO tally (lane, state, fingerprint, n) VALUES (NEW.lane, NEW.state, NEW.fingerprint, 1)
         ON CONFLICT DO UPDATE SET n = n + 1;
 END;
 
 CREATE TRIGGER recipient_moves AFTER UPDATE OF state ON recipient WHEN OLD.state <> NEW.state BEGIN
-    UPDATE counter SET n = n - 1 WHERE name = OLD.state;
-    UPDATE counter SET n = n + 1 WHERE name = NEW.state;
+    UPDATE counter SET n = n + iif(name = NEW.state, 1, -1) WHERE name IN (OLD.state, NEW.state);
 END;
 
 CREATE TRIGGER recipient_settles AFTER UPDATE OF state ON recipient
