@@ -109,7 +109,9 @@ def sink(settings: Log, stream: TextIO | None = None) -> Callable[[AnyEvent], No
     def flush() -> None:
         lines = "".join(pending)
         pending.clear()
-        with suppress(OSError, ValueError):  # a full disk under the log, or nobody reading it, is no reason to stop relaying
+        with suppress(
+            OSError, ValueError
+        ):  # a full disk under the log, or nobody reading it, is no reason to stop relaying
             out.write(lines)
             out.flush()
 

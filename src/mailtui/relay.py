@@ -106,6 +106,7 @@ class Relay:
         self._stack.push_async_callback(self.resolver.aclose)
         self.courier = Courier(config, rules, self.resolver, self.store.read_content, self.store.transcript_number)
         self._stack.push_async_callback(self.courier.close)
+        self.store.falls_back = self.courier.falls_back
         self.runner = Runner(config, self.store, self.courier, self.sealer.seal, _group, journal.publish)
         self.runner.paused = self.paused
         self.pruner = Pruner(self.store, _keep(config), self.store.forget)
@@ -253,6 +254,7 @@ class Relay:
         self.sealer.configure(new)
         self.listeners.reload(new)
         self.courier.configure(new, rules)
+        self.store.falls_back = self.courier.falls_back
         self.runner.configure(new)
         self.reporter = Reporter(new)
         self.store.reporter = self.reporter

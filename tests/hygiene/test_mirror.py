@@ -14,8 +14,6 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 UNITS = sorted((ROOT / "tests" / "unit").rglob("test_*.py"))
 
 LONGEST = 420
-#: Modules that wait for their second idea to be found. No longer than this, and off the list once they are shorter.
-TOO_LONG = {"queue/runner.py": 600}
 #: Tests of something that is no module: what the library under intake does, and the triggers of queue/sql.
 NO_MODULE = {"intake/test_stock_findings.py", "intake/test_session_findings.py", "queue/test_triggers.py"}
 
@@ -31,13 +29,7 @@ def test_a_module_opens_with_what_it_is(module: Path) -> None:
     docstring = ast.get_docstring(tree) or ""
 
     assert re.match(r"[\"A-Z`]|mailtui: ", docstring), "a paragraph first"
-    assert len(text.splitlines()) <= TOO_LONG.get(name(module), LONGEST)
-
-
-def test_the_list_of_long_modules_is_true() -> None:
-    lengths = {name(module): len(module.read_text(encoding="utf-8").splitlines()) for module in MODULES}
-
-    assert {path for path, length in lengths.items() if length > LONGEST} == set(TOO_LONG)
+    assert len(text.splitlines()) <= LONGEST
 
 
 def test_every_unit_test_mirrors_a_module() -> None:

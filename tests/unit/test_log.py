@@ -34,13 +34,22 @@ LINES = [
     (Accepted(AT, "0AAAAAAA", "a@b", 2, 100, "192.0.2.1"), "info", "0AAAAAAA accepted from=<a@b> recipients=2 size=100 client=192.0.2.1"),
     (Accepted(AT, "0AAAAAAA", "", 1, 9, "::1", "app"), "info", "0AAAAAAA accepted from=<> recipients=1 size=9 client=::1 user=app"),
     (
-        Attempted(AT, "0AAAAAAA", "c@d", "deferred", "greylisted", "rcpt", 450, "4.7.1", "wait\na bit", "mx", "192.0.2.9", delay=1.234, next_attempt=AT),
+        Attempted(AT, "0AAAAAAA", "c@d", "deferred", "greylisted", "rcpt", 450, "4.7.1", "wait\na bit", "mx", "192.0.2.9",
+                  delay=1.234, next_attempt=AT),
         "warning",
         "0AAAAAAA deferred to=<c@d> host=mx[192.0.2.9] class=greylisted stage=rcpt delay=1.23 next=2026-09-21T14:13:20Z"
         " reply=450 4.7.1 wait / a bit",
     ),
-    (Attempted(AT, "0AAAAAAA", "c@d", "delivered", "success", "final-dot", 250, "", "ok"), "info", "0AAAAAAA delivered to=<c@d> class=success stage=final-dot delay=0.00 reply=250 ok"),
-    (Attempted(AT, "0AAAAAAA", "c@d", "bounced", "dns", "dns", 0, "5.1.2", "no such domain"), "warning", "0AAAAAAA bounced to=<c@d> class=dns stage=dns delay=0.00 reply=5.1.2 no such domain"),
+    (
+        Attempted(AT, "0AAAAAAA", "c@d", "delivered", "success", "final-dot", 250, "", "ok"),
+        "info",
+        "0AAAAAAA delivered to=<c@d> class=success stage=final-dot delay=0.00 reply=250 ok",
+    ),
+    (
+        Attempted(AT, "0AAAAAAA", "c@d", "bounced", "dns", "dns", 0, "5.1.2", "no such domain"),
+        "warning",
+        "0AAAAAAA bounced to=<c@d> class=dns stage=dns delay=0.00 reply=5.1.2 no such domain",
+    ),
     (Changed(AT, "hold", "root", 2, ["X.1", "X.2"]), "info", "hold by=root recipients=2 ids=X.1,X.2"),
     (Notified(AT, "NEW", "OLD", "failed", "a@b"), "info", "NEW dsn kind=failed about=OLD to=<a@b>"),
     (SiteChanged(AT, "mx.test", "broken", "refused", AT), "warning", "site mx.test broken until=2026-09-21T14:13:20Z refused"),

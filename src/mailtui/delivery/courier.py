@@ -67,6 +67,11 @@ class Courier:
         return route_key(choose(self._rules, sender, destination, attempts))
 
     @property
+    def falls_back(self) -> bool:
+        """Whether some route applies only after a number of attempts."""
+        return any(rule.after_attempts for rule in self._rules)
+
+    @property
     def rules(self) -> str:
         """A text that stands for the routing rules; another text means that recipients may belong elsewhere."""
         return "\n".join(f"{r.match} {r.sender.pattern} {r.after_attempts} {route_key(r.route)}" for r in self._rules)

@@ -118,7 +118,9 @@ async def _attempt(address: str, port: int, source: str | None, deadline: float)
     if source is None:
         raise NoSourceAddress("no source address of this family is configured")
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY only with the protocol named
+    sock = socket.socket(
+        family, socket.SOCK_STREAM, socket.IPPROTO_TCP
+    )  # asyncio sets TCP_NODELAY only with the protocol named
     try:
         sock.setblocking(False)
         if source:

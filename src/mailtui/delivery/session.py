@@ -74,7 +74,9 @@ class Session(SMTPProtocol):
         self.timings: dict[str, int] = {}
         self._secret = False
         self._parser: ReplyParser | None = None
-        self._strict = ReplyParser()  # reads along in the preamble: aiosmtplib takes the last code of a reply with several
+        self._strict = (
+            ReplyParser()
+        )  # reads along in the preamble: aiosmtplib takes the last code of a reply with several
         self._replies: deque[Reply] = deque()
         self._wanted = 0
         self._waiter: asyncio.Future[None] | None = None

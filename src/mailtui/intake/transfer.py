@@ -249,7 +249,9 @@ class Transfer:
             prefix += trace.missing(found, queue_id, hostname, now)
         if self._body_only:
             prefix += b"\r\n"  # text without a header must not become part of ours
-        envelope = Envelope(mail.sender, recipients, mail.ret, mail.envid, mail.eight_bit or self._eight_bit, mail.smtputf8)
+        envelope = Envelope(
+            mail.sender, recipients, mail.ret, mail.envid, mail.eight_bit or self._eight_bit, mail.smtputf8
+        )
         return Incoming(self._number, envelope, origin, found.facts, prefix, self._reader.size, now)
 
     def _committed(self, committed: asyncio.Future[None]) -> None:

@@ -101,6 +101,12 @@ def enter_site(db: sqlite3.Connection, lane: int, name: str) -> SiteRow:
     return row
 
 
+def failures_of(db: sqlite3.Connection, lane: int) -> int:
+    """DNS failures in a row of a lane."""
+    count: int = db.execute("SELECT failures FROM lane WHERE id = ?", (lane,)).fetchone()[0]
+    return count
+
+
 def park_lane(db: sqlite3.Connection, lane: int, until: float, reason: str) -> int:
     """DNS of a destination fails: nothing in its lane before `until`. The failures in a row so far."""
     db.execute(

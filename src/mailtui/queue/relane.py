@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from mailtui.model import RECIPIENT_BITS, Address, parse_address
-from mailtui.queue.lanes import Lanes, make_due
+from mailtui.queue.lanes import DueLane, Lanes, make_due
 
 BATCH: Final = 1000
 _SETTING: Final = "routes"
@@ -50,3 +50,34 @@ def refile(
             make_due(db, lane, next_attempt)
             moved += 1
     return (rows[-1][0] if len(rows) == BATCH else None), moved
+
+
+def fall_back(
+    db: sqlite3.Connection,
+    lanes: Lanes,
+    route_of: Callable[[Address, str, int], str],
+    site: str,
+    failures: int,
+    after: int,
+) -> tuple[int | None, list[DueLane]]:
+    """A site failed `failures` times in a row: what waits behind it counts those as its own attempts when routes are chosen.
+
+    Otherwise only the probe would ever collect the attempts after which a fallback route (`after_attempts`) applies. Looks at up to
+    BATCH recipients behind row `after`; (last row looked at or None at the end, the lanes some went to).
+    """
+    rows = db.execute(
+        "SELECT r.id, m.sender, l.destination, r.attempts, l.route, r.next_attempt FROM lane l"
+        " JOIN recipient r INDEXED BY recipient_due ON r.lane = l.id AND r.state IN ('queued', 'deferred')"
+        f" JOIN message m ON m.id = r.id >> {RECIPIENT_BITS}"
+        " WHERE l.site = (SELECT id FROM site WHERE name = ?) AND r.id > ? ORDER BY r.id LIMIT ?",
+        (site, after, BATCH),
+    ).fetchall()
+    moved: dict[int, DueLane] = {}
+    for row, sender, destination, attempts, route, next_attempt in rows:
+        wanted = route_of(parse_address(sender), destination, max(attempts, failures))
+        if wanted != route:
+            lane = lanes.id(db, destination, wanted)
+            db.execute("UPDATE recipient SET lane = ? WHERE id = ?", (lane, row))
+            make_due(db, lane, next_attempt)
+            moved[lane] = DueLane(lane, destination, wanted, "")
+    return (rows[-1][0] if len(rows) == BATCH else None), list(moved.values())

@@ -1,15 +1,13 @@
 """The runner: finds what is due, claims it fairly, hands it to the courier and has the outcome written.
 
 Owned here: the slots. A slot is one task that works on one site: claim, deliver, record, and again, taking turns between the
-site's lanes. Memory holds the lanes at work, never the queue. When to try again is `schedule`, how many at once `sites`, how to
-deliver the courier's business. The loop: wake -> plan -> claim -> deliver -> record.
+site's lanes. Memory holds the lanes at work, never the queue. How many at once is `sites`, how to deliver the courier's business,
+what an outcome means `breakers` (for the site) and `recorder` (for the recipients). The loop: wake, plan, claim, deliver, record.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
-import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -17,23 +15,12 @@ from typing import Final, Generic, Protocol, TypeVar, cast
 
 from mailtui.config import Config
 from mailtui.errors import MailtuiError, QueueIOError, Unavailable
-from mailtui.events import AnyEvent, Attempted, Notice, SiteChanged
-from mailtui.model import (
-    Attempt,
-    Claim,
-    Delivery,
-    Disposition,
-    Obstacle,
-    Reply,
-    Stage,
-    State,
-    Verdict,
-    encode_id,
-)
-from mailtui.queue import lanes
+from mailtui.events import AnyEvent, Notice
+from mailtui.model import Attempt, Claim, Delivery, Disposition, Obstacle
+from mailtui.queue.breakers import Breakers
 from mailtui.queue.lanes import DueLane
-from mailtui.queue.outcomes import Outcome
-from mailtui.queue.schedule import Backoff, Move, decide, site_failed
+from mailtui.queue.recorder import Recorder, stumbled, unreached, untried
+from mailtui.queue.schedule import Backoff
 from mailtui.queue.sites import LaneState, Outage, Site
 from mailtui.queue.store import Store
 
@@ -46,7 +33,6 @@ PLAN_STANDS: Final = 30.0
 #: Sites remembered while idle.
 MAX_SITES: Final = 5000
 TICK: Final = 1.0
-_EARLY: Final = (Stage.DNS, Stage.CONNECT, Stage.GREETING)
 
 
 class Plan(Protocol):
@@ -93,8 +79,9 @@ class Runner(Generic[P]):
         self._store = store
         self._courier = courier
         self._sign = sign
-        self._fingerprint = fingerprint
         self._publish = publish
+        self._recorder = Recorder(config, store, fingerprint, publish)
+        self._breakers = Breakers(config, store, publish, self._spawn, self.poke)
         self._lanes: dict[int, LaneState] = {}
         self._sites: dict[str, Site] = {}
         self._planning = 0
@@ -108,7 +95,6 @@ class Runner(Generic[P]):
         self._alone = False  # one message is being tried with nothing beside it
         self._tasks: set[asyncio.Task[None]] = set()
         self._poked = asyncio.Event()
-        self.outage = Outage()
         self.paused = False
         self._stopping = False
         self.configure(config)
@@ -120,8 +106,15 @@ class Runner(Generic[P]):
         """Use these settings from now on."""
         self._config = config
         self._backoff = Backoff(config.retry.schedule, config.retry.jitter)
+        self._recorder.configure(config)
+        self._breakers.configure(config)
         for site in self._sites.values():
             site.configured = config.delivery.per_site
+
+    @property
+    def outage(self) -> Outage:
+        """Whether it is us that nothing reaches."""
+        return self._breakers.outage
 
     # ------------------------------------------------------------------ what is due
 
@@ -232,9 +225,8 @@ class Runner(Generic[P]):
     async def _obstructed(self, state: LaneState, obstacle: Obstacle) -> None:
         """No host to dial. A lasting fact ends every recipient of the lane; a passing one defers the first and parks the rest."""
         lane, lasting = state.lane, obstacle.verdict.disposition is Disposition.BOUNCED
-        failed_here = not lasting and self.outage.failed(f"dns {lane.destination}", time.time())
-        if failed_here:
-            self._say_outage()
+        if not lasting:
+            self._breakers.suspect_dns(lane.destination)
         while not self._stopping:
             generation = state.generation
             now = time.time()
@@ -243,40 +235,12 @@ class Runner(Generic[P]):
                 if state.generation == generation:
                     break
                 continue
-            await self._write(claim, self._unreached(claim, obstacle, now), None, "")
+            delivery = untried(claim) if self.outage.active else unreached(claim, obstacle, now)
+            await self._recorder.write(claim, delivery)
             if not lasting:
-                await self._park(lane, obstacle, claim)
+                self._parked[lane.id] = await self._breakers.park(lane, obstacle)
                 break
         self._lanes.pop(lane.id, None)
-
-    def _unreached(self, claim: Claim, obstacle: Obstacle, began: float) -> Delivery:
-        """The attempt of every recipient that met an obstacle; during an outage of ours it is none."""
-        if self.outage.active:
-            return Delivery((), untouched=tuple(recipient.id for recipient in claim.recipients))
-        ended = time.time()
-        return Delivery(
-            tuple(
-                Attempt(recipient.id, began, ended, Stage.DNS, obstacle.verdict, obstacle.reply)
-                for recipient in claim.recipients
-            )
-        )
-
-    async def _park(self, lane: DueLane, obstacle: Obstacle, claim: Claim) -> None:
-        """Nothing of this destination before the next step; those past their lifetime have had their last attempt."""
-        now, backoff, reason = time.time(), self._backoff, str(obstacle.reply)[:300]
-        stands = self.outage.active
-        chance = random.random()
-
-        def job(db: sqlite3.Connection) -> float:
-            failures = db.execute("SELECT failures FROM lane WHERE id = ?", (lane.id,)).fetchone()[0]
-            until = now + (Outage.PROBE if stands else backoff.delay(failures + 1, chance))
-            lanes.park_lane(db, lane.id, until, reason)
-            return until
-
-        until = self._parked[lane.id] = await self._store.run(job)
-        self._publish(SiteChanged(now, lane.destination, "broken", reason, until))
-        if not stands:
-            await self._store.expire([lane.id], now)
 
     # ------------------------------------------------------------------ slots
 
@@ -366,6 +330,11 @@ class Runner(Generic[P]):
                 self._lanes.pop(state.lane.id, None)
         return None, None
 
+    def _drop(self, site: Site) -> None:
+        for number in site.waiting:
+            self._lanes.pop(number, None)
+        site.waiting.clear()
+
     def _claim_delay(self, attempts: int) -> float:
         """How long a claimed recipient waits should this process die with it."""
         return self._backoff.delay(attempts, 0.5)
@@ -373,7 +342,7 @@ class Runner(Generic[P]):
     async def _carry(self, site: Site, state: LaneState, claim: Claim) -> asyncio.Future[None] | None:
         """Deliver a claim and submit its outcome; the future is the commit. None when it had to be given back."""
         if self._alone:
-            await self._insist(lambda: self._give_back(claim), claim)
+            await self._recorder.give_back(claim)
             return None
         try:
             if claim.solo:  # interrupted twice: tried with nothing beside it, so that it can be blamed for a third time
@@ -382,15 +351,18 @@ class Runner(Generic[P]):
             delivery, signature, note = await self._try(state, claim)
         except asyncio.CancelledError:
             with suppress(MailtuiError):  # a queue that takes nothing more: the next start takes the claim back
-                await asyncio.shield(self._give_back(claim))
+                await asyncio.shield(self._recorder.give_back_once(claim))
             raise
         finally:
             if claim.solo:
                 self._alone = False
                 self.poke()
         if delivery is None:
-            return asyncio.ensure_future(self._hold_unsigned(claim, note))
-        return asyncio.ensure_future(self._write(claim, self._judge(site, claim, delivery), signature, note))
+            return asyncio.ensure_future(self._recorder.hold(claim, note))
+        delivery = self._breakers.judge(site, claim, delivery)
+        if site.failures:  # its lanes come due again with the probe
+            self._drop(site)
+        return asyncio.ensure_future(self._recorder.write(claim, delivery, signature, note))
 
     async def _try(self, state: LaneState, claim: Claim) -> tuple[Delivery | None, bytes | None, str]:
         """Sign and deliver: what came of it (None: it must not leave unsigned), the signature if it is new, a word about it."""
@@ -409,138 +381,13 @@ class Runner(Generic[P]):
         except QueueIOError:
             raise
         except Exception as error:  # a fault of ours, or content that cannot be read now, must not strand the claim
-            return self._stumbled(claim, began, error), signature, note
+            text = f"this relay failed: {type(error).__name__}: {error}"
+            self._publish(Notice(time.time(), "error", text, claim.queue_id))
+            return stumbled(claim, began, text), signature, note
         finally:
             self._delivering -= 1
             if not self._delivering:
                 self._idle.set()
-
-    def _stumbled(self, claim: Claim, began: float, error: Exception) -> Delivery:
-        """The attempt of every recipient when we ourselves failed: a deferral, and no fact about the site."""
-        text = f"this relay failed: {type(error).__name__}: {error}"
-        self._publish(Notice(time.time(), "error", text, claim.queue_id))
-        sentence = "Our own relay could not make this attempt; its log says why."
-        verdict = Verdict("unknown", "our-config", Disposition.DEFERRED, sentence)
-        ended = time.time()
-        return Delivery(
-            tuple(
-                Attempt(recipient.id, began, ended, Stage.DATA, verdict, Reply(0, "4.3.0", text[:300]))
-                for recipient in claim.recipients
-            )
-        )
-
-    def _give_back(self, claim: Claim) -> asyncio.Future[None]:
-        """Return a claim that was not tried: no attempt, due at once."""
-        return self._store.unclaim(tuple(recipient.id for recipient in claim.recipients), time.time())
-
-    # ------------------------------------------------------------------ what came of it
-
-    def _judge(self, site: Site, claim: Claim, delivery: Delivery) -> Delivery:
-        """What an outcome means for the site. Recipients that only met our own crowding were not tried."""
-        now = time.time()
-        if delivery.proved:
-            if self.outage.succeeded():
-                self._publish(Notice(now, "info", "mail flows again: it was our network or resolver"))
-                self.poke()
-            if site.succeed(now):
-                self._mend(site, now)
-        failed = [attempt for attempt in delivery.attempts if site_failed(attempt.verdict)]
-        if delivery.proved or not failed:
-            return delivery
-        first = failed[0]
-        everybody = tuple(recipient.id for recipient in claim.recipients)
-        if first.verdict.class_ == "too-many-connections" and site.in_use > 1:
-            site.crowded(now)
-            return Delivery((), delivery.dialogue, delivery.preamble, untouched=everybody)
-        if first.stage in _EARLY and self.outage.failed(site.name, now):
-            self._say_outage()
-        if self.outage.active:
-            self._break(site, claim, first, now, Outage.PROBE)
-            return Delivery((), delivery.dialogue, delivery.preamble, untouched=everybody)
-        if site.fail(now):
-            self._break(site, claim, first, now, self._backoff.delay(site.failures, random.random()))
-        return delivery
-
-    def _break(self, site: Site, claim: Claim, attempt: Attempt, now: float, wait: float) -> None:
-        """Open the breaker: the site's lanes wait; those past their lifetime have had their last attempt by this probe."""
-        site.failures = max(site.failures, 1)
-        site.broken_until = now + wait
-        site.last_probe = claim.message
-        site.reason = str(attempt.reply)[:300]
-        for number in list(site.waiting):
-            self._lanes.pop(number, None)
-        site.waiting.clear()
-        failures, until, reason = site.failures, site.broken_until, site.reason
-        self._look(
-            self._store.run(lambda db: lanes.break_site(db, site.name, failures, until, reason, now, claim.message))
-        )
-        if not self.outage.active:
-            self._spawn(self._store.expire_site(site.name, now))
-        self._publish(SiteChanged(now, site.name, "broken", reason, until))
-
-    def _mend(self, site: Site, now: float) -> None:
-        self._look(self._store.run(lambda db: lanes.mend_site(db, site.name, now)))
-        self._publish(SiteChanged(now, site.name, "alive", ""))
-        self.poke()
-
-    def _say_outage(self) -> None:
-        text = "nothing can be reached: several sites fail and none answers, so it is our network or resolver; trying once a minute"
-        self._publish(Notice(time.time(), "error", text))
-
-    async def _write(self, claim: Claim, delivery: Delivery, signature: bytes | None, note: str) -> None:
-        """Record an outcome. While the disk is full it waits here, keeping its slot: nothing new is started meanwhile."""
-        by_id = {recipient.id: recipient for recipient in claim.recipients}
-        moves = tuple(decide(by_id[attempt.recipient], attempt, self._backoff) for attempt in delivery.attempts)
-        routes = tuple(
-            self._store.route_of(claim.sender, claim.destination, by_id[move.attempt.recipient].attempts)
-            if move.state is State.DEFERRED
-            else claim.route
-            for move in moves
-        )
-        groups = tuple("" if move.state is State.DELIVERED else self._fingerprint(move.attempt) for move in moves)
-        outcome = Outcome(claim, delivery, moves, groups, routes, signature, note, self._keeps(moves))
-        await self._insist(lambda: self._store.record(outcome, time.time()), claim)
-        for move in moves:
-            self._publish(self._event(str(by_id[move.attempt.recipient].address), claim, move))
-
-    async def _insist(self, write: Callable[[], Awaitable[object]], claim: Claim) -> None:
-        """Have the end of a claim written, however long the disk is full or the file locked."""
-        while True:
-            try:
-                await write()
-                return
-            except Unavailable as error:
-                dropped = self._store.drop_ballast()
-                self._publish(Notice(time.time(), "error", f"an outcome cannot be recorded: {error}", claim.queue_id))
-                await asyncio.sleep(0 if dropped else 1)
-
-    def _keeps(self, moves: tuple[Move, ...]) -> bool:
-        kept = self._config.delivery.transcripts
-        return kept == "all" or (kept == "failures" and any(move.state is not State.DELIVERED for move in moves))
-
-    def _event(self, address: str, claim: Claim, move: Move) -> Attempted:
-        attempt, reply = move.attempt, move.attempt.reply
-        return Attempted(
-            at=attempt.ended,
-            id=encode_id(claim.message),
-            recipient=address,
-            disposition=move.state.value,
-            class_="expired" if move.expired else attempt.verdict.class_,
-            stage=attempt.stage.value,
-            code=reply.code,
-            enhanced=reply.enhanced,
-            text=reply.text[:300],
-            host=attempt.host,
-            address=attempt.address,
-            tls=attempt.tls,
-            delay=attempt.ended - claim.received_at,
-            next_attempt=move.next_attempt if move.state is State.DEFERRED else None,
-        )
-
-    async def _hold_unsigned(self, claim: Claim, note: str) -> None:
-        """trust.on_error = hold: the message stays until somebody has mended the key."""
-        await self._insist(lambda: self._store.hold_claim(claim, note, time.time()), claim)
-        self._publish(Notice(time.time(), "error", f"held, it cannot be signed: {note}", claim.queue_id))
 
     # ------------------------------------------------------------------ life
 
@@ -554,15 +401,6 @@ class Runner(Generic[P]):
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._publish(Notice(time.time(), "error", f"a delivery slot failed: {type(error).__name__}: {error}"))
-
-    def _look(self, future: asyncio.Future[object] | asyncio.Future[None]) -> None:
-        """Nobody waits for this job; say it when it fails."""
-        future.add_done_callback(
-            lambda done: None if done.cancelled() or done.exception() is None else self._missed(done.exception())
-        )
-
-    def _missed(self, error: BaseException | None) -> None:
-        self._publish(Notice(time.time(), "error", f"not recorded: {error}"))
 
     async def drain(self, patience: float) -> None:
         """Claim nothing new; let deliveries finish for `patience` seconds, then give the rest back to the queue."""

@@ -120,6 +120,11 @@ class Site:
             return True
         return False
 
+    def close_until(self, until: float, probe: int, reason: str) -> None:
+        """Break it: one message, another than `probe`, tries again at `until`."""
+        self.failures = max(self.failures, 1)
+        self.broken_until, self.last_probe, self.reason = until, probe, reason
+
     def _ceiling(self, now: float) -> float:
         return float(min(self.configured, self._learnt) if now < self._learnt_until else self.configured)
 

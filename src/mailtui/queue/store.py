@@ -7,6 +7,7 @@ Owned here: message numbers, the door for intake, and which steps make one trans
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import os
 import sqlite3
@@ -71,6 +72,7 @@ class Store:
         self.free_disk = 0
         self._transcripts = itertools.count(transcript + 1)
         self.owner = f"{os.getpid()}"
+        self.falls_back = False  # whether some route applies only after a number of attempts
         self.writer = Writer(connection, asyncio.get_running_loop(), fatal, self.forget)
         self._fill_ballast()
 
@@ -284,6 +286,17 @@ class Store:
             after = last
         await self.run(lambda db: relane.remember(db, rules))
         return moved
+
+    async def fall_back(self, site: str, failures: int) -> None:
+        """See `relane.fall_back`."""
+        after: int | None = 0 if self.falls_back else None
+        while after is not None:
+            job = functools.partial(
+                relane.fall_back, lanes=self._lanes, route_of=self.route_of, site=site, failures=failures, after=after
+            )
+            after, moved = await self.run(job)
+            if moved:
+                self._on_accept(moved)
 
     async def recover(self, now: float) -> tuple[int, list[str], list[str]]:
         """At start: forget what was arriving, take back what was being sent. (forgotten, taken back, quarantined)."""

@@ -89,7 +89,9 @@ class Writer:
         last, size = False, 0
         while not last:
             first = self._jobs.get()
-            if size > 1:  # under load a commit that waits a moment serves more jobs with the same pages and the same fsync
+            if (
+                size > 1
+            ):  # under load a commit that waits a moment serves more jobs with the same pages and the same fsync
                 time.sleep(GATHER)
             group: list[_Item] = []
             while first is not None:

@@ -125,5 +125,5 @@ def _address(text: str) -> Address:
 async def until(fact: Callable[[], object], timeout: float = 5.0) -> None:
     """Turns of the loop until something is so."""
     async with asyncio.timeout(timeout):
-        while not fact():
+        while not fact():  # noqa: ASYNC110
             await asyncio.sleep(0.001)

@@ -46,10 +46,11 @@ def test_pragmas_hold(opened: Open, tmp_path: Path, again: bool) -> None:
     db = opened(tmp_path / FILE)
 
     wanted = {
-        "page_size": 8192, "auto_vacuum": 2, "journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "trusted_schema": 0,
+        "auto_vacuum": 2, "journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "trusted_schema": 0,
         "cell_size_check": 1, "mmap_size": 0,
     }  # fmt: skip
     assert {name: pragma(db, name) for name in wanted} == wanted
+    assert {name: pragma(db, name) for name, _ in database._PRAGMAS} == dict(database._PRAGMAS)
     assert pragma(db, "user_version") == migrations()[-1][0]
 
 
@@ -207,7 +208,10 @@ def test_a_second_relay_is_told_the_pid_of_the_first(tmp_path: Path) -> None:
 
 
 def test_the_lock_of_a_killed_relay_is_free(tmp_path: Path) -> None:
-    code = f"from pathlib import Path; from mailtui.queue.database import Lock; l = Lock(Path({str(tmp_path)!r})); print('held', flush=True); input()"
+    code = (
+        "from pathlib import Path; from mailtui.queue.database import Lock;"
+        f" l = Lock(Path({str(tmp_path)!r})); print('held', flush=True); input()"
+    )
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"

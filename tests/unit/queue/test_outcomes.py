@@ -47,7 +47,8 @@ def move(claim: Claim, index: int, reply: Reply, *, expired: bool = False) -> Mo
         {2: "success", 4: "throttled", 5: "no-such-user"}[reply.code // 100], "them", disposition, "A sentence."
     )
     attempt = Attempt(
-        claim.recipients[index].id, NOW + 1, NOW + 2, Stage.RCPT, verdict, reply, "mx.d.test", "192.0.2.1", "TLSv1.3", {"mail": 3, "rcpt": 7}
+        claim.recipients[index].id, NOW + 1, NOW + 2, Stage.RCPT, verdict, reply, "mx.d.test", "192.0.2.1", "TLSv1.3",
+        {"mail": 3, "rcpt": 7},
     )  # fmt: skip
     state = State.BOUNCED if expired else {2: State.DELIVERED, 4: State.DEFERRED, 5: State.BOUNCED}[reply.code // 100]
     return Move(attempt, state, LATER if state is State.DEFERRED else NOW + 2, expired)
@@ -87,11 +88,12 @@ def test_every_attempt_is_kept_with_its_dialogue(office: Office) -> None:
     record(office, outcome(claim, move(claim, 0, OK), move(claim, 1, BUSY)))
 
     attempts = office.db.execute(
-        "SELECT recipient, n, started, ended, stage, disposition, class, host, address, tls, code, enhanced, text, preamble, dialogue FROM attempt"
+        "SELECT recipient, n, started, ended, stage, disposition, class, host, address, tls, code, enhanced, text, preamble,"
+        " dialogue FROM attempt"
     ).fetchall()
     assert attempts[0] == (
-        recipient_row(claim.message, 1), 1, NOW + 1, NOW + 2, "rcpt", "delivered", "success", "mx.d.test", "192.0.2.1", "TLSv1.3", 250, "2.0.0",
-        "queued as 1", 11, 12,
+        recipient_row(claim.message, 1), 1, NOW + 1, NOW + 2, "rcpt", "delivered", "success", "mx.d.test", "192.0.2.1", "TLSv1.3", 250,
+        "2.0.0", "queued as 1", 11, 12,
     )  # fmt: skip
     assert len(attempts) == 2
     assert [json.loads(text) for (text,) in office.db.execute("SELECT timings FROM attempt")] == [
@@ -224,7 +226,10 @@ def test_long_texts_are_cut(office: Office) -> None:
     claim = claimed(office, "a@d.test")
     record(office, outcome(claim, move(claim, 0, Reply(451, "", "x" * (TEXT + 5)))))
 
-    lengths = "SELECT length(r.text), length(a.text), length(f.sample) FROM recipient r JOIN attempt a ON a.recipient = r.id JOIN fingerprint f ON f.id = r.fingerprint"
+    lengths = (
+        "SELECT length(r.text), length(a.text), length(f.sample) FROM recipient r JOIN attempt a ON a.recipient = r.id"
+        " JOIN fingerprint f ON f.id = r.fingerprint"
+    )
     assert office.db.execute(lengths).fetchone() == (TEXT, TEXT, TEXT)
 
 

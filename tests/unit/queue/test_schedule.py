@@ -16,6 +16,7 @@ from mailtui.queue.schedule import HINT_FLOOR, Backoff, decide, site_failed
 NOW = 1_790_000_000.0
 STEPS = st.lists(st.floats(1, 86_400), min_size=1, max_size=8).map(lambda steps: tuple(sorted(steps)))
 BACKOFFS = st.builds(Backoff, STEPS, st.floats(0, 0.9))
+BUSY = Reply(451)
 CHANCES = st.floats(0, 1, exclude_max=True)
 
 
@@ -23,7 +24,7 @@ def recipient(expires_at: float = NOW + 1000, attempts: int = 1) -> ClaimedRecip
     return ClaimedRecipient(1, NULL_SENDER, "", "", attempts, expires_at)
 
 
-def attempt(verdict: Verdict, reply: Reply = Reply(451), ended: float = NOW, stage: Stage = Stage.RCPT) -> Attempt:
+def attempt(verdict: Verdict, reply: Reply = BUSY, ended: float = NOW, stage: Stage = Stage.RCPT) -> Attempt:
     return Attempt(1, ended - 1, ended, stage, verdict, reply)
 
 

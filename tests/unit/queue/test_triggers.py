@@ -123,7 +123,8 @@ class Counts(RuleBasedStateMachine):
     @invariant()
     def a_message_is_finished_when_its_last_recipient_is(self) -> None:
         recount = self.db.execute(
-            f"SELECT m.id, ifnull(sum(r.state IN ({WORDS})), 0), max(r.changed_at) FROM message m LEFT JOIN recipient r ON r.id >> 20 = m.id GROUP BY m.id"
+            f"SELECT m.id, ifnull(sum(r.state IN ({WORDS})), 0), max(r.changed_at) FROM message m"
+            " LEFT JOIN recipient r ON r.id >> 20 = m.id GROUP BY m.id"
         )
         facts = {
             number: (unfinished, finished)

@@ -22,15 +22,15 @@ Make = Callable[..., Sealer]
 
 def claim(content: bytes | None = CONTENT, received_at: float = 1_790_000_000.0) -> Claim:
     return Claim(
-        message=5, lane=1, destination="d.test", route="mx", sender=Address("app", "shop.test"), recipients=(), size=0, received_at=received_at,
-        prefix=PREFIX, signature=None, content=content,
+        message=5, lane=1, destination="d.test", route="mx", sender=Address("app", "shop.test"), recipients=(), size=0,
+        received_at=received_at, prefix=PREFIX, signature=None, content=content,
     )  # fmt: skip
 
 
 def settings(key_file: Path | None, on_error: str = "hold") -> Config:
     """Key files are named for their algorithm."""
     algorithm = "ed25519-sha256" if key_file and key_file.stem.startswith("ed25519") else "rsa-sha256"
-    keys = (Dkim(domain="shop.test", selector="s1", key_file=key_file, algorithm=algorithm),) if key_file else ()  # type: ignore[arg-type]
+    keys = (Dkim(domain="shop.test", selector="s1", key_file=key_file, algorithm=algorithm),) if key_file else ()
     return Config(dkim=keys, trust=Trust(on_error=on_error))  # type: ignore[arg-type]
 
 
