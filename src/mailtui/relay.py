@@ -30,9 +30,11 @@ from mailtui.queue.runner import Runner
 from mailtui.queue.store import Store
 from mailtui.rates import Rates
 from mailtui.trust.seal import Sealer
+from mailtui.trust.signer import Signer
 
-#: Seconds a stop waits for deliveries; those that wait for the reply to the dot may take longer than the rest.
+#: Seconds a stop waits for deliveries, and for those among them that wait for the reply to the dot.
 DRAIN = 25.0
+DRAIN_AFTER_DOT = 85.0
 #: Seconds the intake is given to finish what is being received.
 DRAIN_INTAKE = 5.0
 #: Seconds between two steps of pruning, while there is something to let go and while there is not.
@@ -235,7 +237,7 @@ class Relay:
         self.ready = False
         self.draining = True
         if self.failed is None:
-            await asyncio.gather(self.listeners.drain(DRAIN_INTAKE), self.runner.drain(DRAIN))
+            await asyncio.gather(self.listeners.drain(DRAIN_INTAKE), self.runner.drain(DRAIN, DRAIN_AFTER_DOT))
 
     async def close(self) -> None:
         """Give back everything, the queue file and its lock last."""
@@ -251,8 +253,9 @@ class Relay:
         new = settings.load(self.config.path, os.environ)
         applied, restart = settings.changed(self.config, new)
         rules = read_rules(new.route, new.delivery.port)
-        self.sealer.configure(new)
+        signer = Signer(new.dkim)
         self.listeners.reload(new)
+        self.sealer.use(signer, new)
         self.courier.configure(new, rules)
         self.store.falls_back = self.courier.falls_back
         self.runner.configure(new)

@@ -69,21 +69,28 @@ class Desk:
         return told + (["deliveries are paused"] if relay.runner.paused else [])
 
     async def queue_list(self, request: api.QueueList) -> QueuePage:
-        found = filter.parse(request.filter)
-        return await queries.queue_list(self._reader, found, time.time(), request.history, request.limit, request.after)
+        now = time.time()
+        found = filter.parse(request.filter, now=now)
+        return await queries.queue_list(self._reader, found, now, request.history, request.limit, request.after)
 
     async def queue_count(self, request: api.QueueCount) -> Counts:
-        return await queries.count(self._reader, filter.parse(request.filter), request.history)
+        found = filter.parse(request.filter, now=time.time())
+        return await queries.count(self._reader, found, request.history)
 
     async def queue_domains(self, request: api.QueueDomains) -> tuple[DestinationRow, ...]:
-        return await groups.domains(self._reader, filter.parse(request.filter), time.time(), request.limit)
+        now = time.time()
+        found = filter.parse(request.filter, now=now)
+        return await groups.domains(self._reader, found, now, request.limit)
 
     async def queue_reasons(self, request: api.QueueReasons) -> tuple[ReasonRow, ...]:
-        found = filter.parse(request.filter)
-        return await groups.reasons(self._reader, found, time.time(), request.by, request.limit)
+        now = time.time()
+        found = filter.parse(request.filter, now=now)
+        return await groups.reasons(self._reader, found, now, request.by, request.limit)
 
     async def queue_ages(self, request: api.QueueAges) -> tuple[AgeRow, ...]:
-        return await groups.ages(self._reader, filter.parse(request.filter), time.time(), request.by, request.limit)
+        now = time.time()
+        found = filter.parse(request.filter, now=now)
+        return await groups.ages(self._reader, found, now, request.by, request.limit)
 
     async def show(self, request: api.Show) -> MessageView:
         return await message_view.show(self._reader, request.id)
@@ -109,7 +116,7 @@ class Desk:
     async def purge(self, request: api.Purge, actor: str) -> Affected:
         most = self._relay.config.control.max_purge
         if not request.dry_run:
-            selection = select(request.ids, request.filter, request.everything)
+            selection = select(request.ids, request.filter, request.everything, time.time())
             plan = await self._operator.act(Verb.PURGE, selection, actor, dry_run=True)
             if plan.done > most:
                 hint = "narrow the selection, or raise control.max_purge"
@@ -117,7 +124,7 @@ class Desk:
         return await self._act(request, actor)
 
     async def _act(self, request: api.Action, actor: str) -> Affected:
-        selection = select(request.ids, request.filter, request.everything)
+        selection = select(request.ids, request.filter, request.everything, time.time())
         verb, expect, dry_run = Verb(request.name), request.expect, request.dry_run
         return await self._operator.act(verb, selection, actor, request.reason, expect=expect, dry_run=dry_run)
 

@@ -69,7 +69,7 @@ async def test_a_drain_that_is_cut_short_gives_the_claim_back(tmp_path: Path) ->
             await submit(relay, "one@hang.test")
             await until(lambda: len(remote.transactions) or remote.records.open, "the dialogue")
             await until(lambda: recipient(relay, "one@hang.test")["state"] == "sending", "the claim")
-            await relay.runner.drain(0.2)
+            await relay.runner.drain(0.2, 0.2)
 
             row = recipient(relay, "one@hang.test")
             assert (row["state"], row["attempts"]) == ("queued", 0)
@@ -91,7 +91,7 @@ async def test_a_drain_that_is_cut_short_behind_the_dot_leaves_an_unknown_outcom
         async with running(relay):
             await submit(relay, "one@hang.test")
             await until(lambda: len(remote.mailbox), "the dot")
-            await relay.runner.drain(0.2)
+            await relay.runner.drain(0.2, 0.2)
 
         row = recipient(relay, "one@hang.test")
         assert (row["state"], row["class"], row["attempts"], row["host"]) == (

@@ -6,6 +6,7 @@ Owned here: that translation, and the commands that need nothing more: ask, prin
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
@@ -24,6 +25,11 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 #: What a field is called on the command line when that is not its own name.
 _NAMES: Final = {"everything": "all", "after_seq": "after"}
+#: What makes words a filter and not a list of ids.
+_FILTER: Final = re.compile(r'[:=~<>()\s"]|^-|^(?:and|or|not)$', re.IGNORECASE)
+#: The field a word begins with, and what shows that a word of the shell is more than one of the filter language.
+_FIELD: Final = re.compile(r"-?[^\W\d_]+[:=~<>]+")
+_SEVERAL: Final = re.compile(r"^-?\(|\s-?\(?[^\W\d_]+[:=~<>]")
 
 
 def parameters(kind: type[msgspec.Struct]) -> list[click.Parameter]:
@@ -71,7 +77,7 @@ def build(kind: type[T], values: dict[str, object]) -> T:
     """The request that options describe; what was not given stays at its default. click.UsageError when that is no request."""
     given = {name: value for name, value in values.items() if value is not None}
     words = _words(given.pop("filter", ()))
-    if words and "ids" in kind.__struct_fields__ and not any(":" in word for word in words):
+    if words and "ids" in kind.__struct_fields__ and not any(_FILTER.search(word) for word in words):
         given["ids"] = tuple(words)
     elif words:
         given["filter"] = " ".join(map(_quoted, words))
@@ -86,11 +92,12 @@ def _words(value: object) -> list[str]:
 
 
 def _quoted(word: str) -> str:
-    """A word of the shell as a word of the filter language: quotes around what has spaces."""
-    if not any(character.isspace() for character in word) or '"' in word:
+    """A word of the shell as a word of the filter language: quotes around what has spaces, unless it is several words of it."""
+    found = _FIELD.match(word)
+    value = word[found.end() :] if found else word
+    if not any(character.isspace() for character in word) or '"' in word or _SEVERAL.search(word):
         return word
-    field, colon, value = word.partition(":")
-    return f'{field}:"{value}"' if colon and field.isalpha() else f'"{word}"'
+    return f'{found[0] if found else ""}"{value}"'
 
 
 def command(kind: type[Request[object]]) -> click.Command:

@@ -52,6 +52,7 @@ class Courier:
         self._read_content = read_content
         self._number = number
         self._opener = Opener(config)
+        self._speaking: set[Session] = set()
         self.pool = Pool(config.delivery.per_connection, config.timeouts.quit)
         self.configure(config, rules)
 
@@ -65,6 +66,11 @@ class Courier:
     def route_of(self, sender: Address, destination: str, attempts: int) -> str:
         """The key of the route a recipient goes by after `attempts` attempts."""
         return route_key(choose(self._rules, sender, destination, attempts))
+
+    @property
+    def awaiting_verdicts(self) -> int:
+        """Transactions whose dot has been sent and not been answered: breaking them off would send the message twice."""
+        return sum(session.stage is Stage.FINAL_DOT for session in self._speaking)
 
     @property
     def falls_back(self) -> bool:
@@ -129,11 +135,15 @@ class Courier:
             self._config.timeouts,
             classify.provider_of(session.host),
         )
+        session.stage = Stage.MAIL
+        self._speaking.add(session)
         try:
             await transaction.run()
         except BaseException:
             session.abort()
             raise
+        finally:
+            self._speaking.discard(session)
         stale = reused and not transaction.proved and not session.alive
         told = session.preamble_kept and self._config.delivery.transcripts == "all"
         if not stale:

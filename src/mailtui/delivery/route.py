@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from mailtui import config
 from mailtui.delivery.tls import Level
@@ -18,6 +18,10 @@ from mailtui.model import Address
 
 Kind = Literal["mx", "smarthost", "discard"]
 Key = tuple[Kind, str, int, Level, str]
+
+
+#: Fits every sender, so that the commonest rule costs no matching.
+ANYBODY: Final = re.compile(".*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class Rule:
         return (
             attempts >= self.after_attempts
             and _covers(self.match, destination)
-            and self.sender.fullmatch(str(sender)) is not None
+            and (self.sender is ANYBODY or self.sender.fullmatch(str(sender)) is not None)
         )
 
 
@@ -109,5 +113,11 @@ def _covers(match: str, destination: str) -> bool:
 
 
 def _glob(pattern: str) -> re.Pattern[str]:
+    if pattern == "*":
+        return ANYBODY
+    return _compiled(pattern)
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
     """Only "*" is special. Case is ignored: two local parts that differ in case alone are one mailbox in practice."""
     return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.IGNORECASE | re.DOTALL)

@@ -197,7 +197,7 @@ class Session(SMTPProtocol):
         """
         if not self._enough() and self._error is None:
             self._waiter = self._loop.create_future()
-            self._timer = self._loop.call_later(stages[0][1], self._check, stages)
+            self._timer = self._loop.call_later(min(patience for _, patience in stages), self._check, stages)
             try:
                 await self._waiter
             finally:

@@ -157,6 +157,12 @@ class Transaction:
             await self._cancel_data(replies, recipients)
             return
         data = replies[1 + len(recipients)] if len(replies) > 1 + len(recipients) else last
+        if data.positive:  # success before the content was sent is none: it says nothing about this message
+            self._session.abort()
+            verdict = classify.outcome("protocol", Disposition.DEFERRED)
+            for recipient in list(self._open):
+                self._conclude(recipient, Stage.DATA, data, verdict)
+            return
         if data.code != 354:
             self._settle_all(Stage.DATA, data)
             return
@@ -198,6 +204,7 @@ class Transaction:
             await self._stream()
         if session.transport is not None and session.transport.get_write_buffer_size() > 65536:  # type: ignore[attr-defined]
             await session.drain(wait.block)
+        session.stage = Stage.FINAL_DOT
         try:
             reply, *unasked = await session.replies([(Stage.FINAL_DOT, wait.final_dot)])
         except (Lost, StageTimeout) as error:

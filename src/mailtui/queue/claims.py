@@ -19,6 +19,7 @@ QUARANTINE: Final = 3
 CHUNK: Final = 256 * 1024
 #: A probe of a broken site is no larger than this, in octets.
 PROBE_SIZE: Final = 50_000
+ANY_SIZE: Final = 1 << 40
 
 _DUE = (
     "SELECT id >> 20 FROM recipient INDEXED BY recipient_due"
@@ -30,7 +31,8 @@ _PROBE = (
     " AND r.id >> 20 <> ?3 AND m.size <= ?4 ORDER BY r.next_attempt LIMIT 1"
 )
 _RECIPIENTS = (
-    "SELECT id, address, notify, orcpt, attempts + 1, expires_at, notices, iif(class = 'unknown-outcome', host, '') FROM recipient NOT INDEXED"
+    "SELECT id, address, notify, orcpt, attempts + 1, expires_at, notices, iif(class = 'unknown-outcome', host, '')"
+    " FROM recipient NOT INDEXED"  # by its rows: SQLite would walk everything due in the lane
     " WHERE id BETWEEN ? AND ? AND lane = ? AND state IN ('queued', 'deferred') AND next_attempt <= ? LIMIT ?"
 )
 _MESSAGE = "SELECT sender, size, received_at, prefix, signature, ret, envid, eight_bit, smtputf8, user, interruptions FROM message WHERE id = ?"
@@ -65,6 +67,7 @@ def claim(
     row = None
     if probe_not is not None:
         row = db.execute(_PROBE, (number, now, probe_not, PROBE_SIZE)).fetchone()
+        row = row or db.execute(_PROBE, (number, now, probe_not, ANY_SIZE)).fetchone()
     if row is None:
         row = db.execute(_DUE, (number, now)).fetchone()
     if row is None:
@@ -130,7 +133,7 @@ def unclaim(db: sqlite3.Connection, rows: tuple[int, ...], now: float) -> None:
     for row in rows:
         db.execute(
             "UPDATE recipient SET state = iif(attempts > 1, 'deferred', 'queued'), attempts = attempts - 1, next_attempt = ?,"
-            " changed_at = ? WHERE id = ? AND state = 'sending'",
+            " owner = '', changed_at = ? WHERE id = ? AND state = 'sending'",
             (now, now, row),
         )
     # While they were out, their lane may have looked empty and so stopped being due.
@@ -144,8 +147,8 @@ def hold(db: sqlite3.Connection, claim: Claim, reason: str, now: float) -> None:
     """Put a claim aside without an attempt: it must not leave as it is (its signature cannot be made)."""
     for recipient in claim.recipients:
         db.execute(
-            "UPDATE recipient SET state = 'held', attempts = attempts - 1, text = ?, former_state = 'queued', former_next = ?, changed_at = ?"
-            " WHERE id = ? AND state = 'sending'",
+            "UPDATE recipient SET state = 'held', attempts = attempts - 1, text = ?, former_state = 'queued', former_next = ?,"
+            " owner = '', changed_at = ? WHERE id = ? AND state = 'sending'",
             (reason, now, now, recipient.id),
         )
     db.execute("INSERT INTO event (at, message, kind, text) VALUES (?, ?, 'held', ?)", (now, claim.message, reason))
@@ -193,8 +196,8 @@ def recover(db: sqlite3.Connection, now: float) -> tuple[list[str], list[str]]:
             quarantined.append(format_recipient_id(recipient))
         else:
             db.execute(
-                "UPDATE recipient SET state = 'queued', class = 'interrupted', text = 'interrupted', code = 0, enhanced = '', changed_at = ?"
-                " WHERE id = ?",
+                "UPDATE recipient SET state = 'queued', class = 'interrupted', text = 'interrupted', code = 0, enhanced = '',"
+                " owner = '', changed_at = ? WHERE id = ?",
                 (now, recipient),
             )
             make_due(db, lane, next_attempt)

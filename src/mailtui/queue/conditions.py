@@ -13,10 +13,17 @@ from typing import Final
 
 import msgspec
 
+from mailtui.model import WAITING, State
 from mailtui.queue.measures import Relation, id_range, wrong_id
+
+#: The states that wait for an attempt: the index of their lanes has them.
+DUE: Final = (State.QUEUED.value, State.DEFERRED.value)
 
 _WILD: Final = re.compile(r"[*?]")
 _TO_LIKE: Final = str.maketrans({"*": "%", "?": "_", "%": r"\%", "_": r"\_", "\\": r"\\"})
+#: The states of partial indexes; that of one state alone needs no other beside it.
+_INDEXES: Final = (tuple(state.value for state in WAITING), DUE)
+_SENDING: Final = (State.SENDING.value,)
 _LITERAL: Final = str.maketrans({"%": r"\%", "_": r"\_", "\\": r"\\"})
 
 
@@ -74,8 +81,15 @@ def like(value: str) -> str:
 
 
 def in_states(states: Sequence[str]) -> Where:
-    """One of these states. They are spelled out, for partial indexes are of no use to a parameter; the words are ours."""
-    return Where("r.state IN (" + ", ".join(f"'{state}'" for state in states) + ")")
+    """One of these states (our words, in the order of `State`), beside the conditions of the partial indexes that have them all:
+    only what is spelled like those, without a parameter, lets SQLite use them."""
+    wider = [index for index in _INDEXES if set(states) < set(index)] if tuple(states) != _SENDING else []
+    own = f"r.state = '{states[0]}'" if len(states) == 1 else f"r.state IN ({_words(states)})"
+    return all_of([*(Where(f"r.state IN ({_words(index)})") for index in wider), Where(own)])
+
+
+def _words(states: Sequence[str]) -> str:
+    return ", ".join(f"'{state}'" for state in states)
 
 
 def in_lanes(found: Where) -> Where:
@@ -90,9 +104,29 @@ def last_attempt(found: Where) -> Where:
     return Where(sql, found.params)
 
 
+def in_messages(found: Where) -> Where:
+    """Of a message of which something holds (of `message`), found before any recipient is looked at."""
+    sql = (
+        "r.id IN (SELECT one.id FROM message CROSS JOIN recipient one"
+        " ON one.id BETWEEN message.id << 20 AND (message.id << 20) + 1048575 WHERE "
+    )
+    return Where(f"{sql}{found.sql})", found.params)
+
+
 def ids(values: Iterable[str]) -> Where:
     """These recipients, those of these messages, and those of ids that begin so."""
-    return any_of(Where("r.id BETWEEN ? AND ?", id_range(value)) for value in values)
+    ranges = {value: id_range(value) for value in values}
+    named = [bounds for value, bounds in ranges.items() if not value.endswith("*")]
+    parts = [Where("r.id BETWEEN ? AND ?", bounds) for value, bounds in ranges.items() if value.endswith("*")]
+    if len(named) == 1:
+        parts += [Where("r.id BETWEEN ? AND ?", named[0])]
+    elif named:  # SQLite would rather scan than join many ranges by OR
+        sql = (
+            "r.id IN (SELECT one.id FROM json_each(?) range CROSS JOIN recipient one"
+            " ON one.id BETWEEN json_extract(range.value, '$[0]') AND json_extract(range.value, '$[1]'))"
+        )
+        parts += [Where(sql, (msgspec.json.encode(named).decode(),))]
+    return any_of(parts)
 
 
 def bare(value: str) -> Where:

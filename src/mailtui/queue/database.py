@@ -141,7 +141,9 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     if not todo:
         return
     if current:
-        backup(connection, path.with_name(f"{path.name}.before-{newest:03d}"))
+        before = path.with_name(f"{path.name}.schema-{current:03d}")
+        if not before.exists():  # made by a start that did not get through: that one is the older truth
+            backup(connection, before)
     for number, script in todo:
         connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
 
@@ -152,13 +154,17 @@ def backup(connection: sqlite3.Connection, target: Path) -> None:
     partial.unlink(missing_ok=True)
     os.close(os.open(partial, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_EXCL, 0o600))
     copy = sqlite3.connect(partial, isolation_level=None)
+    checked = False
     try:
         connection.backup(copy, pages=4096, sleep=0.001)
         verdict = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             raise QueueError(f"{target}: the copy is damaged: {verdict}")
+        checked = True
     except sqlite3.DatabaseError as error:
         raise QueueError(f"{target}: backup failed: {error}") from error
     finally:
         copy.close()
+        if not checked:
+            partial.unlink(missing_ok=True)
     os.replace(partial, target)

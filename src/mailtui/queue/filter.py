@@ -1,180 +1,183 @@
-"""The filter words: how an operator says which recipients are meant, and the SQL that finds them.
+"""The filter language: how an operator says which recipients are meant. Words side by side are "and"; `or`, `not`, a leading `-`,
+parentheses; `field:value,value`; bare words. docs/filter.md tells it all.
 
-Owned here: how words are written and joined (`field:value,value` and bare ones), their syntax tree, its one parser
-and its one compiler, and the errors that point at a word. What a field means is in `fields`; who runs the compiled
-condition owns the rest of the statement.
+Owned here: its one parser, and with it the front door: callers need `parse`, `compile` and `show`. Characters and errors are in
+`filter_words`, the tree with printer and compiler in `filter_tree`, the fields in `fields`.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from typing import Final
+from typing import Final, NoReturn
 
-import msgspec
+from mailtui.queue.field_kinds import Field, nearest
+from mailtui.queue.fields import FIELDS, NAMES, NOT_YET
+from mailtui.queue.filter_tree import EVERYTHING, And, Filter, Node, Not, Or, Term, compile, joined, show
+from mailtui.queue.filter_words import FIELD, FilterError, Token, clean, pieces, tokens, unquoted
+from mailtui.queue.measures import wrong_id
 
-from mailtui.errors import EX_DATAERR, MailtuiError
-from mailtui.queue.fields import FIELDS, Where, bare_sql, nearest, wrong_id
+__all__ = ["EVERYTHING", "And", "Filter", "FilterError", "Node", "Not", "Or", "Term", "compile", "parse", "show"]
 
-#: Bounds that keep any filter within SQLite's own (expression depth 1000, variables 32766, pattern length 50000).
+#: Bounds that keep any filter within SQLite's own (expression depth 1000, parser stack 100, variables 32766, pattern 50000).
 MAX_TEXT: Final = 65_536
 MAX_VALUES: Final = 500
 MAX_VALUE: Final = 1_000
-
-_WORD: Final = re.compile(r'(?:"[^"]*"|[^\s"])+')
-_VALUE: Final = re.compile(r'(?:"[^"]*"|[^,"])*')
-_FIELD: Final = re.compile(r"([^\W\d_]+)([:=~<>])")
+MAX_DEPTH: Final = 16
 
 
-class FilterError(MailtuiError):
-    """A filter that cannot be understood: `reason` says why, `at` and `length` where in `text`; str() shows all with
-    a caret."""
+def parse(text: str, verb: bool = False, now: float = 0.0) -> Filter:
+    """Understand a filter. FilterError points at the first word that is wrong.
 
-    exit_code = EX_DATAERR
-
-    def __init__(self, reason: str, text: str, at: int = 0, length: int = 1) -> None:
-        self.reason, self.text, self.at, self.length = reason, text, at, max(length, 1)
-        super().__init__(f"{reason}\n{_caret(text, at, self.length)}" if text else reason)
-
-
-class Word(msgspec.Struct, frozen=True):
-    """`field:value,value`, or a bare word (field ""). `at` is where it stands in the text, `source` how it was
-    written."""
-
-    field: str
-    values: tuple[str, ...]
-    at: int
-    source: str
+    Bare words search ids, addresses and replies; with `verb` (something will be changed) they are ids only, several a union. `now`
+    is the moment ages and times of day count from, POSIX seconds; a filter that has such words cannot be compiled without.
+    """
+    line = clean(text[: MAX_TEXT + 50])
+    if len(text) > MAX_TEXT:
+        raise FilterError(f"the filter is longer than {MAX_TEXT} characters", line, MAX_TEXT)
+    root = _Parser(line, verb).whole()
+    return Filter(_ids(root) if verb else root, line.strip(), now)
 
 
-class And(msgspec.Struct, frozen=True):
-    """All of these; none of them at all is everything."""
+class _Parser:
+    """Recursive descent over the tokens of one text."""
 
-    parts: tuple[Node, ...]
+    def __init__(self, text: str, verb: bool) -> None:
+        self._text = text
+        self._verb = verb
+        self._tokens = list(tokens(text))
+        self._at = 0
+        self._values = 0
 
-
-Node = Word | And
-
-
-class Filter(msgspec.Struct, frozen=True):
-    """A filter as it was understood, ready to compile."""
-
-    root: And
-    text: str = ""
+    def whole(self) -> Node:
+        if not self._tokens:
+            return And(())
+        node = self._either(0)
+        if self._here:
+            raise self._error('a ")" without its "("', self._here)
+        return node
 
     @property
-    def names_state(self) -> bool:
-        """Whether it says itself which states are meant."""
-        return any(isinstance(part, Word) and part.field == "state" for part in self.root.parts)
+    def _here(self) -> Token | None:
+        return self._tokens[self._at] if self._at < len(self._tokens) else None
 
+    def _take(self, *kinds: str) -> Token | None:
+        token = self._here
+        if token is None or token.kind not in kinds:
+            return None
+        self._at += 1
+        return token
 
-EVERYTHING: Final = Filter(And(()))
+    def _error(self, reason: str, token: Token) -> FilterError:
+        return FilterError(reason, self._text, token.at, len(token.text))
 
+    def _either(self, depth: int) -> Node:
+        parts = [self._each(depth)]
+        while self._take("or"):
+            parts.append(self._each(depth))
+        return joined(Or, parts)
 
-def parse(text: str, verb: bool = False) -> Filter:
-    """Understand filter words. FilterError points at the first word that is wrong.
+    def _each(self, depth: int) -> Node:
+        parts = [self._factor(depth)]
+        while self._take("and") or (self._here and self._here.kind not in (")", "or")):
+            parts.append(self._factor(depth))
+        return joined(And, parts)
 
-    Bare words search ids, addresses and replies; with `verb` (something will be changed) they are ids only, several a
-    union.
-    """
-    if len(text) > MAX_TEXT:
-        raise FilterError(f"the filter is longer than {MAX_TEXT} characters", "")
-    clean = "".join(character if character.isprintable() or character.isspace() else "\ufffd" for character in text)
-    clean = re.sub(r"\s", " ", clean)
-    words: list[Word] = []
-    at = 0
-    while clean[at:].strip():
-        at += len(clean[at:]) - len(clean[at:].lstrip())
-        found = _WORD.match(clean, at)
-        if found is None or clean[found.end() : found.end() + 1] == '"':
-            raise FilterError("a quote that is not closed", clean, found.end() if found else at)
-        words.append(_word(clean, at, found[0], verb))
-        at = found.end()
-    if sum(len(word.values) for word in words) > MAX_VALUES:
-        raise FilterError(f"more than {MAX_VALUES} values", "")
-    if verb:
-        words = _unite(words)
-    return Filter(And(tuple(words)), clean.strip())
+    def _factor(self, depth: int) -> Node:
+        if (sign := self._take("-", "not", "(")) is None:
+            word = self._take("word")
+            return self._word(word) if word else self._missing()
+        if depth == MAX_DEPTH:
+            raise self._error(f"more than {MAX_DEPTH} parentheses and negations within each other", sign)
+        if sign.kind != "(":
+            return Not(self._factor(depth + 1))
+        node = self._either(depth + 1)
+        if not self._take(")"):
+            raise self._error('a "(" that is not closed', sign)
+        return node
 
+    def _missing(self) -> NoReturn:
+        """Something ought to stand here."""
+        before = self._tokens[self._at - 1] if self._at else None
+        if before is not None and before.kind != "(":
+            raise self._error(f'"{before.text}" needs something behind it', before)
+        here = self._here
+        if here is not None and here.kind in ("and", "or"):
+            raise self._error(f'"{here.text}" needs something before it', here)
+        if before is not None:
+            raise self._error("nothing stands in these parentheses", before)
+        raise self._error('a ")" without its "("', self._tokens[0])
 
-def _word(text: str, at: int, source: str, verb: bool) -> Word:
-    field = _FIELD.match(source)
-    if field is None or (field[2] != ":" and field[1].lower() not in FIELDS):
-        return _bare(text, at, source, verb)
-    name, operator = field[1].lower(), field[2]
-    if name not in FIELDS:
-        raise FilterError(f'unknown field "{name}"{nearest(name, FIELDS)}', text, at, len(field[1]))
-    if operator != ":":
-        raise FilterError(f"write {name}:VALUE; {operator} is not an operator here", text, at + field.end(1))
-    values = _values(text, at + field.end(), source[field.end() :], name)
-    return Word(name, values, at, source)
+    def _word(self, token: Token) -> Term:
+        found = FIELD.match(token.text)
+        if found is None or (found[2] != ":" and found[1].lower() not in NAMES):
+            return self._bare(token)
+        name, operator = found[1].lower(), found[2]
+        field = NAMES.get(name)
+        if field is None:
+            raise FilterError(_unknown(name), self._text, token.at, len(name))
+        if operator not in field.operators:
+            known = " ".join(field.operators)
+            reason = f"{operator} is not an operator of {field.name}, which has {known}"
+            raise FilterError(reason, self._text, token.at + found.end(1), len(operator))
+        values = self._field_values(field, operator, token.at + found.end(), token.text[found.end() :])
+        if operator in (">=", "<="):
+            return Term(field.name, ":", tuple(value + ("+" if operator == ">=" else "-") for value in values))
+        return Term(field.name, operator, values)
 
+    def _field_values(self, field: Field, operator: str, at: int, source: str) -> tuple[str, ...]:
+        """The values of a field, each checked by its rule."""
+        values: list[str] = []
+        for offset, piece in pieces(source):
+            value = unquoted(piece)
+            if not piece:
+                reason = f"{field.name}{operator} needs a value, such as {field.example}"
+                raise FilterError(reason, self._text, at + offset)
+            self._bounded(value, at + offset, len(piece))
+            # `>=` and `<=` are bounds without a sign, as `>` is
+            if wrong := field.check(operator[0] if operator in (">=", "<=") else operator, value):
+                raise FilterError(wrong, self._text, at + offset, len(piece))
+            values.append(value)
+        return tuple(values)
 
-def _values(text: str, at: int, source: str, name: str) -> tuple[str, ...]:
-    """The values of a field, checked by its own rule."""
-    values: list[str] = []
-    start = 0
-    while True:
-        found = _VALUE.match(source, start)
-        piece = found[0] if found else ""
-        value = piece.replace('"', "")
-        if not value:
-            raise FilterError(f"{name}: needs a value, such as {FIELDS[name].example}", text, at + start)
+    def _bounded(self, value: str, at: int, length: int) -> None:
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise FilterError(f"more than {MAX_VALUES} values", self._text, at, length)
         if len(value) > MAX_VALUE:
-            raise FilterError(f"a value longer than {MAX_VALUE} characters", text, at + start)
-        wrong = FIELDS[name].check(value)
-        if wrong:
-            raise FilterError(wrong, text, at + start, len(piece))
-        values.append(value)
-        start += len(piece) + 1
-        if start > len(source):
-            return tuple(values)
+            raise FilterError(f"a value longer than {MAX_VALUE} characters", self._text, at, length)
+
+    def _bare(self, token: Token) -> Term:
+        value = unquoted(token.text)
+        self._bounded(value, token.at, len(token.text))
+        if not value:
+            raise self._error("an empty word", token)
+        if token.text.lower() in NAMES:
+            field = NAMES[token.text.lower()]
+            other = "" if self._verb else f'; to search for the word itself write "{value}" in quotes'
+            raise self._error(f"{field.name} needs a value, such as {field.example}{other}", token)
+        if self._verb and (wrong := wrong_id(value)):
+            hint = f"; did you mean domain:{value}?" if "." in value and "@" not in value else ""
+            raise self._error(f"{wrong} (bare words are ids in what changes something){hint}", token)
+        return Term("", ":", (value,))
 
 
-def _bare(text: str, at: int, source: str, verb: bool) -> Word:
-    value = source.replace('"', "")
-    if not verb and (source.lower() in ("and", "or", "not") or source[0] in "(-" or source[-1] == ")"):
-        reason = 'words are joined by "and" as they stand; a comma inside a value means "or", there is no "not"'
-        raise FilterError(reason, text, at, len(source))
-    if not value or len(value) > MAX_VALUE:
-        raise FilterError("an empty word" if not value else "the word is too long", text, at, len(source))
-    if verb and (wrong := wrong_id(value)):
-        hint = f"; did you mean domain:{value}?" if "." in value and "@" not in value else ""
-        raise FilterError(f"{wrong} (bare words are ids in what changes something){hint}", text, at, len(source))
-    return Word("id" if verb else "", (value,), at, source)
+def _unknown(name: str) -> str:
+    if name in NOT_YET:
+        return f"{name}: not yet: the queue does not keep it"
+    known = nearest(name, NAMES) or f" (known: {', '.join(FIELDS)})"
+    return f'unknown field "{name}"{known}; a word with a colon that is none stands in quotes'
 
 
-def _unite(words: list[Word]) -> list[Word]:
-    """Bare ids of a verb are one word: any of them."""
-    bare = [word for word in words if word.field == "id" and not word.source.lower().startswith("id:")]
-    if len(bare) < 2:
-        return words
-    union = Word("id", tuple(value for word in bare for value in word.values), bare[0].at, bare[0].source)
-    return [word for word in words if word not in bare] + [union]
-
-
-def compile(node: Filter | Node) -> Where:
-    """The condition a filter stands for."""
-    if isinstance(node, Filter):
-        node = node.root
-    if isinstance(node, Word):
-        return FIELDS[node.field].sql(node.values) if node.field else bare_sql(node.values)
-    parts = [compile(part) for part in node.parts]
-    return Where(
-        " AND ".join(part.sql for part in parts) or "1", tuple(value for part in parts for value in part.params)
-    )
-
-
-def _caret(text: str, at: int, length: int) -> str:
-    """The text around the trouble, and a line under it that points there."""
-    start, end = max(0, at - 40), min(len(text), at + 40)
-    before, after = ("…" if start else ""), ("…" if end < len(text) else "")
-    pad = len(before) + sum(_width(character) for character in text[start:at])
-    under = max(1, sum(_width(character) for character in text[at : min(at + length, end)]))
-    return f"  {before}{text[start:end]}{after}\n  {' ' * pad}{'^' * under}"
-
-
-def _width(character: str) -> int:
-    if unicodedata.combining(character):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+def _ids(node: Node) -> Node:
+    """The tree with its bare words as ids; those side by side are one word: any of them."""
+    match node:
+        case Term(field="", values=values):
+            return Term("id", ":", values)
+        case Not(part=part):
+            return Not(_ids(part))
+        case Or(parts=parts):
+            return Or(tuple(map(_ids, parts)))
+        case And(parts=parts):
+            bare = [part.values[0] for part in parts if isinstance(part, Term) and not part.field]
+            rest = [_ids(part) for part in parts if not isinstance(part, Term) or part.field]
+            return joined(And, [Term("id", ":", tuple(bare)), *rest] if bare else rest)
+    return node

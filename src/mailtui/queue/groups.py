@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final, Literal, cast
 
 from mailtui.model import ID_EPOCH, RECIPIENT_BITS, format_recipient_id
-from mailtui.queue.fields import Where
+from mailtui.queue.conditions import Where
 from mailtui.queue.filter import Filter
 from mailtui.queue.queries import FROM, WAITS, age_of, scope
 from mailtui.queue.reader import Reader, Row
@@ -26,9 +26,9 @@ _KEY: Final[dict[By, str]] = {"site": "ifnull(s.name, l.destination)", "destinat
 
 async def domains(reader: Reader, filter: Filter, now: float, limit: int = 100) -> tuple[DestinationRow, ...]:
     """Destinations with waiting recipients or recent attempts, most waiting first."""
-    standing = await (_tallied(reader) if not filter.root.parts else _counted(reader, scope(filter)))
+    standing = await (_tallied(reader) if filter.everything else _counted(reader, scope(filter)))
     recent = await _recent(reader, now)
-    names = standing.keys() if filter.root.parts else standing.keys() | recent.keys()
+    names = standing.keys() if not filter.everything else standing.keys() | recent.keys()
     order = sorted(names, key=lambda name: (-standing.get(name, _NOTHING)[0], -sum(recent.get(name, _NONE)), name))[
         :limit
     ]

@@ -139,6 +139,6 @@ def mend_site(db: sqlite3.Connection, name: str, now: float) -> None:
     )
     db.execute(
         "UPDATE lane SET not_before = 0, due_at = iif(due_at IS NULL, NULL, ?1)"
-        " WHERE site = (SELECT id FROM site WHERE name = ?2) AND not_before > 0",
+        " WHERE site = (SELECT id FROM site WHERE name = ?2) AND not_before > 0 AND failures = 0",
         (now, name),
     )

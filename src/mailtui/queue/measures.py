@@ -6,6 +6,7 @@ in `fields`; nothing here knows SQL.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -24,7 +25,9 @@ _DURATION: Final = re.compile("".join(f"(?:([0-9]{{1,9}}){unit})?" for unit in _
 _SCALE: Final = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 _SIZE: Final = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,3}))?([kmgt]?)(ib|b)?", re.IGNORECASE | re.ASCII)
 _NUMBER: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
-_CLOCK: Final = re.compile(r"(?:([0-9]{4}-[0-9]{2}-[0-9]{2})(?:$|[Tt](?=.)))?([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)?", re.ASCII)
+_CLOCK: Final = re.compile(
+    r"(?:([0-9]{4}-[0-9]{2}-[0-9]{2})(?:$|[Tt](?=.)))?([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)?", re.ASCII
+)
 _CODE: Final = re.compile(r"[0-9*?]{1,4}|[0-9*?]{1,3}(\.[0-9*?]{1,4}){1,2}", re.ASCII)
 
 
@@ -49,7 +52,7 @@ def size(text: str) -> int:
     if found is None:
         raise ValueError("not a size")
     whole, part, unit, octets = found.groups("")
-    scale = (1000 if octets.lower() == "b" else 1024) ** _SCALE[unit.lower()]
+    scale: int = (1000 if octets.lower() == "b" else 1024) ** _SCALE[unit.lower()]
     return min(int(whole) * scale + int(f"{part:0<3}") * scale // 1000, LARGEST)
 
 
@@ -97,12 +100,20 @@ def id_range(value: str) -> tuple[int, int]:
     return (row, row) if n else (row, (message + 1 << RECIPIENT_BITS) - 1)
 
 
-def id_bound(relation: Relation, age: int, now: float) -> tuple[Relation, int]:
-    """What a recipient row of such an age (seconds) is compared with: the older, the lower. Message ids count milliseconds."""
+def first_row(moment: float) -> int:
+    """The lowest row a recipient taken in at `moment` (POSIX seconds) can have: message ids count milliseconds."""
+    return _row(math.ceil((moment - ID_EPOCH) * 1000))
+
+
+def age_bound(relation: Relation, age: int, now: float) -> tuple[Relation, int]:
+    """What a recipient row is compared with to be of such an age in seconds: the older, the lower."""
     at = int((now - ID_EPOCH) * 1000) - age * 1000
-    older = relation in (">", ">=")
-    first = max(0, min(at + (relation in (">=", "<")), 1 << 40))
-    return "<" if older else ">=", first << RECIPIENT_BITS
+    row = _row(at + (relation in (">=", "<")))
+    return ("<" if relation in (">", ">=") else ">="), row
+
+
+def _row(milliseconds: int) -> int:
+    return max(0, min(milliseconds, 1 << 40)) << RECIPIENT_BITS
 
 
 def code_pattern(value: str) -> str:

@@ -13,7 +13,7 @@ from typing import Final, cast
 import msgspec
 
 from mailtui.model import RECIPIENT_BITS, State, TranscriptLine, encode_id, format_recipient_id, parse_item_id
-from mailtui.queue.fields import id_range
+from mailtui.queue.measures import id_range
 from mailtui.queue.reader import Reader, Row, Unpack
 from mailtui.queue.selection import UnknownId
 from mailtui.views import AttemptView, EnvelopeView, EventView, MessageView, RecipientView, moment

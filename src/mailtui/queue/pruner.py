@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
+from mailtui.errors import Unavailable
 from mailtui.queue.prune import (
     Keep,
     Place,
@@ -84,7 +85,10 @@ class Pruner:
             return False
         if now - self._measured_at >= MEASURE:
             self._measured_at = now
-            self._waiting = await asyncio.to_thread(waiting_octets, self._store.path)
+            try:
+                self._waiting = await asyncio.to_thread(waiting_octets, self._store.path)
+            except sqlite3.Error as error:
+                raise Unavailable(f"the queue file cannot be measured: {error}") from error
         return size - self._waiting > self.keep.history_size
 
 

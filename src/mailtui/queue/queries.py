@@ -22,8 +22,9 @@ from mailtui.model import (
     recipient_row,
 )
 from mailtui.queue import filter as filters
-from mailtui.queue.fields import Where, id_range
+from mailtui.queue.conditions import Where
 from mailtui.queue.filter import Filter, FilterError
+from mailtui.queue.measures import id_range
 from mailtui.queue.reader import Reader
 from mailtui.queue.selection import Ids, Selection, UnknownId, filter_of
 from mailtui.views import Affected, Counts, Depth, QueuePage, QueueRow, Standing, StateCounts, Totals, moment
@@ -105,7 +106,7 @@ def _row(row: Sequence[object], now: float) -> QueueRow:
 async def count(reader: Reader, filter: Filter, history: bool = False) -> Counts:
     """Recipients and messages a filter finds. Without a filter the recipients are not counted but read from the counters."""
     where = scope(filter, history)
-    if not filter.root.parts:
+    if filter.everything:
         by_state = await _counters(reader)
         by_state = {state: by_state[state] for state in (State if history else WAITING)}
         if history:  # the counters are life-long, the history is not

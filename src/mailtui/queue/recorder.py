@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from mailtui.config import Config
 from mailtui.errors import Unavailable
-from mailtui.events import AnyEvent, Attempted, Notice
+from mailtui.events import AnyEvent, Attempted, Notice, Notified
 from mailtui.model import Attempt, Claim, Delivery, Disposition, Obstacle, Reply, Stage, State, Verdict, encode_id
 from mailtui.queue.outcomes import Outcome
 from mailtui.queue.schedule import Backoff, Move, decide
@@ -39,8 +39,52 @@ class Recorder:
         self._kept = config.delivery.transcripts
         self._backoff = Backoff(config.retry.schedule, config.retry.jitter)
 
+    def begin(
+        self, claim: Claim, delivery: Delivery, signature: bytes | None = None, note: str = ""
+    ) -> asyncio.Future[None]:
+        """Submit an outcome; the future is its commit and the news of it. Without a task of its own in the ordinary case."""
+        outcome, events = self._decided(claim, delivery, signature, note)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        committed = self._store.record(outcome, time.time())
+        committed.add_done_callback(lambda future: self._began(future, done, claim, outcome, events))
+        return done
+
+    def _began(
+        self,
+        committed: asyncio.Future[list[Notified]],
+        done: asyncio.Future[None],
+        claim: Claim,
+        outcome: Outcome,
+        events: list[Attempted],
+    ) -> None:
+        error = None if committed.cancelled() else committed.exception()
+        if done.done():
+            return
+        if isinstance(error, Unavailable):
+            again = asyncio.ensure_future(self._finish(claim, outcome, events))
+            again.add_done_callback(lambda task: _pass_on(task, done))
+        elif error is not None:
+            done.set_exception(error)
+        else:
+            self._tell(events)
+            done.set_result(None)
+
     async def write(self, claim: Claim, delivery: Delivery, signature: bytes | None = None, note: str = "") -> None:
         """Record an outcome. While the disk is full it waits here, keeping its slot: nothing new is started meanwhile."""
+        await self._finish(claim, *self._decided(claim, delivery, signature, note))
+
+    async def _finish(self, claim: Claim, outcome: Outcome, events: list[Attempted]) -> None:
+        await self._insist(lambda: self._store.record(outcome, time.time()), claim)
+        self._tell(events)
+
+    def _tell(self, events: list[Attempted]) -> None:
+        for event in events:
+            self._publish(event)
+
+    def _decided(
+        self, claim: Claim, delivery: Delivery, signature: bytes | None, note: str
+    ) -> tuple[Outcome, list[Attempted]]:
+        """Where each attempt leads, ready to be written and to be told."""
         by_id = {recipient.id: recipient for recipient in claim.recipients}
         moves = tuple(decide(by_id[attempt.recipient], attempt, self._backoff) for attempt in delivery.attempts)
         routes = tuple(
@@ -51,9 +95,7 @@ class Recorder:
         )
         groups = tuple("" if move.state is State.DELIVERED else self._fingerprint(move.attempt) for move in moves)
         outcome = Outcome(claim, delivery, moves, groups, routes, signature, note, self._keeps(moves))
-        await self._insist(lambda: self._store.record(outcome, time.time()), claim)
-        for move in moves:
-            self._publish(_event(str(by_id[move.attempt.recipient].address), claim, move))
+        return outcome, [_event(str(by_id[move.attempt.recipient].address), claim, move) for move in moves]
 
     def _keeps(self, moves: tuple[Move, ...]) -> bool:
         return self._kept == "all" or (
@@ -106,6 +148,17 @@ def stumbled(claim: Claim, began: float, text: str) -> Delivery:
 def _same(claim: Claim, began: float, stage: Stage, verdict: Verdict, reply: Reply) -> Delivery:
     ended = time.time()
     return Delivery(tuple(Attempt(recipient.id, began, ended, stage, verdict, reply) for recipient in claim.recipients))
+
+
+def _pass_on(task: asyncio.Task[None], done: asyncio.Future[None]) -> None:
+    if done.done():
+        return
+    if task.cancelled():
+        done.cancel()
+    elif (error := task.exception()) is not None:
+        done.set_exception(error)
+    else:
+        done.set_result(None)
 
 
 def _rows(claim: Claim) -> tuple[int, ...]:

@@ -166,8 +166,13 @@ def expire(
             (now, row),
         )
         db.execute(
-            "INSERT INTO event (at, message, recipient, kind, text) VALUES (?, ?, ?, 'expired', 'its site did not answer and its lifetime is over')",
-            (now, row >> RECIPIENT_BITS, row & (1 << RECIPIENT_BITS) - 1),
+            "INSERT INTO event (at, message, recipient, kind, text) VALUES (?, ?, ?, 'expired', ?)",
+            (
+                now,
+                row >> RECIPIENT_BITS,
+                row & (1 << RECIPIENT_BITS) - 1,
+                "its site did not answer and its lifetime is over",
+            ),
         )
     return for_bounced(db, keeper, lanes, rows, now), len(rows) >= EXPIRE_BATCH
 

@@ -11,13 +11,15 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Final, Generic, Protocol, TypeVar, cast
+from typing import Final, Generic, cast
 
 from mailtui.config import Config
 from mailtui.errors import MailtuiError, QueueIOError, Unavailable
 from mailtui.events import AnyEvent, Notice
 from mailtui.model import Attempt, Claim, Delivery, Disposition, Obstacle
 from mailtui.queue.breakers import Breakers
+from mailtui.queue.carriers import Courier, P, Sign
+from mailtui.queue.claims import Damaged
 from mailtui.queue.lanes import DueLane
 from mailtui.queue.recorder import Recorder, stumbled, unreached, untried
 from mailtui.queue.schedule import Backoff
@@ -35,34 +37,6 @@ MAX_SITES: Final = 5000
 TICK: Final = 1.0
 
 
-class Plan(Protocol):
-    """Where a lane leads; only the courier looks deeper."""
-
-    @property
-    def site(self) -> str: ...
-
-
-P = TypeVar("P", bound=Plan)
-
-
-class Courier(Protocol[P]):
-    """Who carries claims (delivery.courier)."""
-
-    async def plan(self, destination: str, key: str) -> P | Obstacle: ...
-    async def deliver(self, claim: Claim, plan: P, signature: bytes) -> Delivery: ...
-
-
-class Signed(Protocol):
-    """What signing came to: the header lines, a word about them, and whether the message must not leave."""
-
-    @property
-    def header(self) -> bytes: ...
-    @property
-    def note(self) -> str: ...
-    @property
-    def hold(self) -> bool: ...
-
-
 class Runner(Generic[P]):
     """Works the queue. Belongs to the relay's loop."""
 
@@ -71,7 +45,7 @@ class Runner(Generic[P]):
         config: Config,
         store: Store,
         courier: Courier[P],
-        sign: Callable[[Claim], Awaitable[Signed]],
+        sign: Sign,
         fingerprint: Callable[[Attempt], str],
         publish: Callable[[AnyEvent], None],
     ) -> None:
@@ -316,9 +290,7 @@ class Runner(Generic[P]):
             generation = state.generation
             probe = site.last_probe if site.probing else None
             try:
-                claim = await self._store.claim(
-                    state.lane, time.time(), self._config.delivery.max_recipients, self._claim_delay, probe
-                )
+                claim = await self._take(state.lane, probe)
             except Unavailable:  # the next tick finds the lane due again; at once would only spin
                 site.waiting.pop(state.lane.id, None)
                 self._lanes.pop(state.lane.id, None)
@@ -329,6 +301,20 @@ class Runner(Generic[P]):
                 site.waiting.pop(state.lane.id, None)
                 self._lanes.pop(state.lane.id, None)
         return None, None
+
+    async def _take(self, lane: DueLane, probe: int | None) -> Claim | None:
+        """A claim; one that is made while the drain ends this slot goes back at once."""
+        limit = self._config.delivery.max_recipients
+        made = self._store.submit_claim(lane, time.time(), limit, self._claim_delay, probe)
+        try:
+            return await asyncio.shield(made)
+        except Damaged:
+            return await self._store.claim(lane, time.time(), limit, self._claim_delay, probe)
+        except asyncio.CancelledError:
+            with suppress(MailtuiError):
+                if (claim := await made) is not None:
+                    await self._recorder.give_back_once(claim)
+            raise
 
     def _drop(self, site: Site) -> None:
         for number in site.waiting:
@@ -362,7 +348,7 @@ class Runner(Generic[P]):
         delivery = self._breakers.judge(site, claim, delivery)
         if site.failures:  # its lanes come due again with the probe
             self._drop(site)
-        return asyncio.ensure_future(self._recorder.write(claim, delivery, signature, note))
+        return self._recorder.begin(claim, delivery, signature, note)
 
     async def _try(self, state: LaneState, claim: Claim) -> tuple[Delivery | None, bytes | None, str]:
         """Sign and deliver: what came of it (None: it must not leave unsigned), the signature if it is new, a word about it."""
@@ -402,13 +388,18 @@ class Runner(Generic[P]):
         if not task.cancelled() and (error := task.exception()) is not None:
             self._publish(Notice(time.time(), "error", f"a delivery slot failed: {type(error).__name__}: {error}"))
 
-    async def drain(self, patience: float) -> None:
-        """Claim nothing new; let deliveries finish for `patience` seconds, then give the rest back to the queue."""
+    async def drain(self, patience: float, after_dot: float) -> None:
+        """Claim nothing new; let deliveries finish for `patience` seconds, those that wait for the reply to the dot for
+        `after_dot`, then give the rest back to the queue."""
         self._stopping = True
         self.poke()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=patience)
+        began = time.monotonic()
+        while self._tasks:
+            passed = time.monotonic() - began
+            if passed >= (after_dot if self._courier.awaiting_verdicts else patience):
+                break
+            await asyncio.wait(self._tasks, timeout=min(1.0, max(patience - passed, 0.05)))
+        if late := set(self._tasks):
             for task in late:
                 task.cancel()
-            if late:
-                await asyncio.wait(late, timeout=5)
+            await asyncio.wait(late, timeout=5)

@@ -41,7 +41,7 @@ class Backoff(msgspec.Struct, frozen=True):
     def hinted(self, wait: float, chance: float) -> float:
         """A wait hint, clamped between 30 s (or the first step if shorter) and the last step, plus a little jitter upwards."""
         floor = min(HINT_FLOOR, self.steps[0])
-        return min(max(wait, floor), max(self.steps)) * (1 + self.jitter * chance / 4)
+        return min(max(wait, floor), self.steps[-1]) * (1 + self.jitter * chance / 4)
 
 
 def decide(

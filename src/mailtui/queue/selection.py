@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import msgspec
 
 from mailtui.errors import EX_DATAERR, EX_USAGE, MailtuiError
-from mailtui.queue.fields import wrong_id
-from mailtui.queue.filter import EVERYTHING, Filter, FilterError, Word, parse
+from mailtui.queue.filter import EVERYTHING, Filter, FilterError, Term, parse
+from mailtui.queue.measures import wrong_id
 
 
 class EmptySelection(MailtuiError):
@@ -45,9 +45,10 @@ class Everything(msgspec.Struct, frozen=True):
 Selection = Ids | Filter | Everything
 
 
-def select(ids: Sequence[str] = (), text: str = "", everything: bool = False) -> Selection:
+def select(ids: Sequence[str] = (), text: str = "", everything: bool = False, now: float = 0.0) -> Selection:
     """The selection that was asked for. EmptySelection when none was, FilterError when it cannot be understood or two ways of
-    saying it are mixed. A text of ids alone is as good as `ids`: unknown ones are then an error and not an empty result."""
+    saying it are mixed. A text of ids alone is as good as `ids`: unknown ones are then an error and not an empty result.
+    `now` is that of `filter.parse`."""
     ways = bool(ids) + bool(text.strip()) + everything
     if not ways:
         raise EmptySelection("nothing is selected: give ids, filter words, or --all")
@@ -60,15 +61,15 @@ def select(ids: Sequence[str] = (), text: str = "", everything: bool = False) ->
         if wrong:
             raise FilterError(wrong[0], "")
         return Ids(tuple(ids))
-    parsed = parse(text, verb=True)
+    parsed = parse(text, verb=True, now=now)
     return _only_ids(parsed) or parsed
 
 
 def _only_ids(parsed: Filter) -> Ids | None:
-    parts = parsed.root.parts
-    if len(parts) != 1 or not isinstance(parts[0], Word) or parts[0].field != "id":
+    root = parsed.root
+    if not isinstance(root, Term) or root.field != "id":
         return None
-    return None if any(map(_wrong_exact, parts[0].values)) else Ids(parts[0].values)
+    return None if any(map(_wrong_exact, root.values)) else Ids(root.values)
 
 
 def _wrong_exact(value: str) -> str:

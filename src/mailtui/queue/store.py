@@ -144,8 +144,7 @@ class Store:
         """Look at disk, inodes and queue length; about once a second."""
         disk = os.statvfs(self.path.parent)
         self.free_disk = disk.f_bavail * disk.f_frsize
-        if not self._ballast.exists():
-            self._fill_ballast()
+        self._fill_ballast()
         if draining:
             self._pressure = "the relay is draining"
         elif self.free_disk < self.config.intake.min_free_disk:
@@ -175,10 +174,10 @@ class Store:
         """File a lane under its site; what is remembered of it."""
         return self.writer.submit(lambda db: lanes.enter_site(db, lane, site))
 
-    async def claim(
+    def submit_claim(
         self, lane: DueLane, now: float, limit: int, delay: Callable[[int], float], probe_not: int | None = None
-    ) -> Claim | None:
-        """See `claims.claim`; None when nothing is due, and then the lane's due time is made exact. What is damaged is held."""
+    ) -> asyncio.Future[Claim | None]:
+        """See `claims.claim`; None when nothing is due, and then the lane's due time is made exact. May fail with Damaged."""
         key = (lane.id, lane.destination, lane.route)
 
         def job(db: sqlite3.Connection) -> Claim | None:
@@ -187,9 +186,15 @@ class Store:
                 lanes.settle_due(db, lane.id)
             return claim
 
+        return self.writer.submit(job)
+
+    async def claim(
+        self, lane: DueLane, now: float, limit: int, delay: Callable[[int], float], probe_not: int | None = None
+    ) -> Claim | None:
+        """The same, and what is damaged is held."""
         while True:
             try:
-                return await self.writer.submit(job)
+                return await self.submit_claim(lane, now, limit, delay, probe_not)
             except claims.Damaged as damaged:
                 await self.writer.submit(lambda db, damaged=damaged: claims.put_aside(db, damaged, now))  # type: ignore[misc]
                 self._publish(Notice(now, "error", f"held: {damaged}", encode_id(damaged.message)))

@@ -24,7 +24,7 @@ _Item = tuple[Job, "asyncio.Future[object]"]
 #: Jobs in one commit. More only adds latency for the first: a group of 128 already costs less than its fsync.
 GROUP: Final = 128
 #: Seconds a commit waits for company while there is load. Of the milliseconds a message takes through the relay it is the least.
-GATHER: Final = 0.001
+GATHER: Final = 0.0005
 
 _FATAL: Final = (sqlite3.SQLITE_IOERR,)  # fsync and I/O: after EIO Linux drops the dirty pages, a retry would lie
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

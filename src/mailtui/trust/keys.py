@@ -81,11 +81,10 @@ def load_key(path: Path, algorithm: str | None = None) -> SigningKey:
 
 def keygen(algorithm: Algorithm) -> tuple[bytes, str]:
     """A new key: PEM (PKCS #8, no passphrase) to keep at mode 0600, and its TXT record. RSA has 2048 bits."""
-    private: RSAPrivateKey | Ed25519PrivateKey
-    if algorithm == "rsa-sha256":
-        private = generate_private_key(public_exponent=65537, key_size=SOUND_RSA)
-    else:
-        private = Ed25519PrivateKey.generate()
+    rsa = algorithm == "rsa-sha256"
+    private: RSAPrivateKey | Ed25519PrivateKey = (
+        generate_private_key(public_exponent=65537, key_size=SOUND_RSA) if rsa else Ed25519PrivateKey.generate()
+    )
     pem = private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

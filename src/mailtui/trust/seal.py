@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from mailtui.config import Config
+from mailtui.errors import Unavailable
 from mailtui.model import Claim
 from mailtui.trust.header import SigningError, cut_header
 from mailtui.trust.signer import Signer
@@ -39,11 +40,11 @@ class Sealer:
         self._read_content = read_content
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="dkim")
         self.failures = 0
-        self.configure(config)
+        self.use(Signer(config.dkim), config)
 
-    def configure(self, config: Config) -> None:
-        """Use these keys from now on. ConfigError, and the old ones stay, when one cannot be used."""
-        self.signer = Signer(config.dkim)
+    def use(self, signer: Signer, config: Config) -> None:
+        """Sign with these keys from now on."""
+        self.signer = signer
         self._hold = config.trust.on_error == "hold"
 
     async def seal(self, claim: Claim) -> Seal:
@@ -55,6 +56,8 @@ class Sealer:
             header = await loop.run_in_executor(self._threads, self._sign, claim, loop)
         except SigningError as error:
             return Seal(b"", f"unsigned: {error}")
+        except (Unavailable, TimeoutError):
+            raise  # the content cannot be read now: a deferral, and no fault of a key
         except Exception as error:  # a key or library failure must neither lose the message nor end the slot
             self.failures += 1
             return Seal(b"", f"signing failed: {type(error).__name__}: {error}", self._hold)

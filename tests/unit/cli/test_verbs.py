@@ -34,6 +34,11 @@ def test_every_action_has_the_same_manners() -> None:
         (("domain:a.example", "state:deferred"), Hold(filter="domain:a.example state:deferred")),
         (("1QHQZRES", "state:held"), Hold(filter="1QHQZRES state:held")),
         (("from:a b",), Hold(filter='from:"a b"')),
+        (("text~rate limit", "age>2h"), Hold(filter='text~"rate limit" age>2h')),
+        (("-subject:a b",), Hold(filter='-subject:"a b"')),
+        (("not", "1QHQZRES"), Hold(filter="not 1QHQZRES")),
+        (("domain:a.example (mx:192.0.2.1 or tls:no)",), Hold(filter="domain:a.example (mx:192.0.2.1 or tls:no)")),
+        (("(", "tries=5", "or", "tls:no", ")"), Hold(filter="( tries=5 or tls:no )")),
     ],
 )
 def test_words_select(words: tuple[str, ...], request_: Hold) -> None:

@@ -368,10 +368,6 @@ async def test_odd_answers_to_the_dot_are_judged_by_their_first_digit_or_are_non
     assert [fate[1] for fate in fates(transaction)] == [expected]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a 2yz to DATA is recorded as delivered: transaction._answers settles it like a reply to the dot",
-)
 @pytest.mark.parametrize("extensions", [("PIPELINING",), ("8BITMIME",)], ids=["pipelined", "one by one"])
 async def test_a_success_before_the_content_was_sent_is_none(extensions: tuple[str, ...]) -> None:
     """250 to DATA: the host has not seen a single octet, so nothing was delivered."""

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from mailtui.feedback.dsn import LARGEST, compose, status_code
 from mailtui.feedback.policy import LARGEST_RETURNED
-from mailtui.report import Kind
-from mailtui.report import Composed, Original, Report, ReportedRecipient
 from mailtui.model import NULL_SENDER, Address, EnvelopeRecipient, HeaderFacts, Reply
+from mailtui.report import Composed, Kind, Original, Report, ReportedRecipient
 
 NOW = 1_700_000_000.0
 SENDER = Address("alice", "example.org")

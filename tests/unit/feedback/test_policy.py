@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailtui.report import Kind
 from mailtui.feedback.policy import (
     LARGEST_RETURNED,
     delay_due,
@@ -16,6 +15,7 @@ from mailtui.feedback.policy import (
     wanted,
 )
 from mailtui.model import NULL_SENDER, Address
+from mailtui.report import Kind
 
 SENDER = Address("alice", "example.org")
 HOUR = 3600.0

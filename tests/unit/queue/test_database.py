@@ -109,7 +109,7 @@ def test_a_newer_schema_is_refused_and_left_alone(opened: Open, tmp_path: Path) 
 
     with closing(sqlite3.connect(tmp_path / FILE)) as db:
         assert pragma(db, "user_version") == newer
-    assert not list(tmp_path.glob("*.before-*"))
+    assert not list(tmp_path.glob("*.schema-*"))
 
 
 def test_migrating_again_does_nothing(opened: Open, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_migrating_again_does_nothing(opened: Open, tmp_path: Path) -> None:
     migrate(db, tmp_path / FILE)
 
     assert db.total_changes == before
-    assert not list(tmp_path.glob("*.before-*"))
+    assert not list(tmp_path.glob("*.schema-*"))
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_an_older_file_is_copied_before_it_is_migrated(
     db = opened(tmp_path / FILE)
 
     assert db.execute("SELECT * FROM setting WHERE name = 'kept'").fetchall() == [("kept", "yes", "new")]
-    (copy,) = tmp_path.glob("*.before-*")
+    (copy,) = tmp_path.glob("*.schema-*")
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     with closing(sqlite3.connect(copy)) as old:
         assert pragma(old, "user_version") == number - 1
