@@ -35,7 +35,10 @@ _RECIPIENTS = (
     " FROM recipient NOT INDEXED"  # by its rows: SQLite would walk everything due in the lane
     " WHERE id BETWEEN ? AND ? AND lane = ? AND state IN ('queued', 'deferred') AND next_attempt <= ? LIMIT ?"
 )
-_MESSAGE = "SELECT sender, size, received_at, prefix, signature, ret, envid, eight_bit, smtputf8, user, interruptions FROM message WHERE id = ?"
+_MESSAGE = (
+    "SELECT sender, size, received_at, prefix, signature, ret, envid, eight_bit, smtputf8, user, interruptions"
+    " FROM message WHERE id = ?"
+)
 _SEND = "UPDATE recipient SET state = 'sending', attempts = ?, next_attempt = ?, owner = ?, changed_at = ? WHERE id = ?"
 
 

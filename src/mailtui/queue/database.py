@@ -33,7 +33,7 @@ _PRAGMAS: Final = (
     ("cell_size_check", 1),
     ("mmap_size", 0),
     ("journal_size_limit", 64 * 1024 * 1024),
-    ("wal_autocheckpoint", 2000),
+    ("wal_autocheckpoint", 4000),
     ("cache_size", -16000),
 )
 

@@ -1,4 +1,4 @@
-"""docs/filter.md against the table of fields. To write the table anew: `python -m tests.unit.queue.test_filter_docs`."""
+"""docs/filter.md against the table of fields. To write the table anew: `python -m tests.unit.queue.test_fields`."""
 
 from __future__ import annotations
 

@@ -194,14 +194,8 @@ def _codes(operator: str, value: str, facts: Facts) -> bool:
 
 # ---------------------------------------------------------------------- random filters
 
-_TEXTS: Final = [
-    "*", "?*", "", "a0@ONE.example", "b1@two.example", "*@one.example", "*.example", "one.example", "NEWS@list.example", "<>",
-    '"b (x)"*', "50%_*", "%", "_", "shop", "10.0.4.?", 'Invoice "7", 50%_off', "*off", "x", "mx.hosting.example", "mx", "smarthost",
-    "smarthost*", "throttled", "mailbox-*", "mx.example", "192.0.2.1", "2001:db8::1", "tlsv1.3", "yes", "NO", "slow down", "*down",
-    "*19*@example.org", "<*19*@example.org>",
-    "Mailbox (full)\ufffd50% over", "?ailbox*", "\\", "ü", "o", "a,b", "or", "-x",
-]  # fmt: skip
-_KNOWN: Final = id_of(int((NOW - 11 - ID_EPOCH) * 1000))  # that of i = 2
+_MESSAGE: Final = int((NOW - 2194 - ID_EPOCH) * 1000)  # that of i = 7, with two recipients
+_KNOWN: Final = id_of(_MESSAGE)
 _IDS: Final = [
     "0*",
     "1*",
@@ -213,6 +207,13 @@ _IDS: Final = [
     f"{_KNOWN}.2",
     f"{_KNOWN[:5]}*",
 ]
+_TEXTS: Final = [
+    "*", "?*", "", "a0@ONE.example", "b1@two.example", "*@one.example", "*.example", "one.example", "NEWS@list.example", "<>",
+    '"b (x)"*', "50%_*", "%", "_", "shop", "10.0.4.?", 'Invoice "7", 50%_off', "*off", "x", "mx.hosting.example", "mx", "smarthost",
+    "smarthost*", "throttled", "mailbox-*", "mx.example", "192.0.2.1", "2001:db8::1", "tlsv1.3", "yes", "NO", "slow down", "*down",
+    "*19*@example.org", "<*19*@example.org>", f"{_MESSAGE}@EXAMPLE.org", f"<{_MESSAGE}@example.org>",
+    "Mailbox (full)\ufffd50% over", "?ailbox*", "\\", "ü", "o", "a,b", "or", "-x",
+]  # fmt: skip
 _VALUES: Final[dict[str, list[str]]] = {
     "state": [*State, "de*", "?eld", "SENDING"],
     "stage": ["rcpt", "CONNECT", "*", "final-dot", "?????"],
@@ -262,6 +263,8 @@ _TREES: st.SearchStrategy[Node] = st.recursive(
 @settings(max_examples=700, deadline=None)
 @given(tree=_TREES)
 @example(And(()))
+@example(Term("msgid", "=", (f"{_MESSAGE}@EXAMPLE.org",)))
+@example(Term("id", ":", (_KNOWN, "00000001.1")))
 @example(Not(Not(Term("from", "=", ("",)))))
 def test_a_filter_is_read_back_as_written_and_finds_what_the_tables_tell(
     queue: tuple[sqlite3.Connection, list[Facts]], tree: Node
