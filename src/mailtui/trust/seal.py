@@ -1,6 +1,6 @@
 """Signing as the runner asks for it: once per message, before its first attempt, off the loop.
 
-Owned here: the thread that signs, reading a long content piece by piece, and what `trust.on_error` makes of a failure. The time in
+Owned here: what is signed, reading a long content piece by piece, and what `trust.on_error` makes of a failure. The time in
 a signature is that of acceptance, so that a message signed again after a crash gets the very same bytes.
 """
 
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
 from mailtui.config import Config
 from mailtui.errors import Unavailable
 from mailtui.model import Claim
+from mailtui.trust.desk import Desk
 from mailtui.trust.header import SigningError, cut_header
 from mailtui.trust.signer import Signer
 
@@ -38,9 +38,9 @@ class Sealer:
     def __init__(self, config: Config, read_content: ReadContent) -> None:
         """Loads the keys; ConfigError when one cannot be used."""
         self._read_content = read_content
-        self._threads = ThreadPoolExecutor(1, thread_name_prefix="dkim")
         self.failures = 0
         self.use(Signer(config.dkim), config)
+        self._desk = Desk()
 
     def use(self, signer: Signer, config: Config) -> None:
         """Sign with these keys from now on."""
@@ -53,7 +53,7 @@ class Sealer:
             return _NO_KEYS
         loop = asyncio.get_running_loop()
         try:
-            header = await loop.run_in_executor(self._threads, self._sign, claim, loop)
+            header = await self._desk.submit(lambda: self._sign(claim, loop))
         except SigningError as error:
             return Seal(b"", f"unsigned: {error}")
         except (Unavailable, TimeoutError):
@@ -83,7 +83,7 @@ class Sealer:
 
     def close(self) -> None:
         """Let the thread go."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._desk.close()
 
 
 def _with_prefix(prefix: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
