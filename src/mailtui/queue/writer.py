@@ -23,8 +23,9 @@ _Item = tuple[Job, "asyncio.Future[object]"]
 
 #: Jobs in one commit. More only adds latency for the first: a group of 128 already costs less than its fsync.
 GROUP: Final = 128
-#: Seconds a commit waits for company while there is load. Of the milliseconds a message takes through the relay it is the least.
-GATHER: Final = 0.0005
+#: Under load, seconds between the ends of two waits for company: a commit that serves more jobs writes each hot page and pays for
+#: its fsync once. A disk that takes as long by itself gathers by itself. Measured: docs/performance.md.
+GATHER: Final = 0.0028
 
 _FATAL: Final = (sqlite3.SQLITE_IOERR,)  # fsync and I/O: after EIO Linux drops the dirty pages, a retry would lie
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -54,6 +55,7 @@ class Writer:
         self.commits = 0
         self.jobs = 0
         self.latency = 0.0
+        self._fsync = 0.0  # of the last commit, seconds
         self.full = False  # the last group met a full disk
         self.damage = ""  # what SQLite said of a page it could not make sense of
         self._thread = threading.Thread(target=self._run, name="queue-writer", daemon=True)
@@ -89,10 +91,8 @@ class Writer:
         last, size = False, 0
         while not last:
             first = self._jobs.get()
-            if (
-                size > 1
-            ):  # under load a commit that waits a moment serves more jobs with the same pages and the same fsync
-                time.sleep(GATHER)
+            if size > 1:  # there is load
+                time.sleep(max(0.0, GATHER - self._fsync))
             group: list[_Item] = []
             while first is not None:
                 group.append(first)
@@ -127,7 +127,9 @@ class Writer:
         try:
             connection.execute("BEGIN IMMEDIATE")
             values = [job(connection) for job, _ in group]
+            began = time.monotonic()
             connection.execute("COMMIT")
+            self._fsync = time.monotonic() - began
         except Exception as error:
             self._rollback()
             mapped = self._map(error)
