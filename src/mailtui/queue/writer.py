@@ -25,7 +25,7 @@ _Item = tuple[Job, "asyncio.Future[object]"]
 GROUP: Final = 128
 #: Under load, seconds between the ends of two waits for company: a commit that serves more jobs writes each hot page and pays for
 #: its fsync once. A disk that takes as long by itself gathers by itself. Measured: docs/performance.md.
-GATHER: Final = 0.0028
+GATHER: Final = 0.0022
 
 _FATAL: Final = (sqlite3.SQLITE_IOERR,)  # fsync and I/O: after EIO Linux drops the dirty pages, a retry would lie
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
