@@ -17,7 +17,7 @@ import msgspec
 from mailtui.model import RECIPIENT_BITS, Cause, State, may_move
 from mailtui.queue.actions import UNDO
 from mailtui.queue.lanes import make_due, settle_due
-from mailtui.queue.verbs import NOT_GIVEN_UP, Step, Verb
+from mailtui.queue.verbs import NOT_GIVEN_UP, SENDING, Step, Verb
 
 _SCHEDULED: Final = (State.QUEUED, State.DEFERRED)
 #: The states an action leaves its recipients in: from others they have moved on.
@@ -31,7 +31,7 @@ _LEFT_IN: Final[dict[Verb, tuple[State, ...]]] = {
 _LOW: Final = (1 << RECIPIENT_BITS) - 1
 
 #: Why recipients stay as they are.
-GONE, SENDING, ATTEMPTED = "no longer known", "being sent", "attempted since"
+GONE, ATTEMPTED = "no longer known", "attempted since"
 RESTORED, NO_BODY, DSN_LEFT = "restored already", "its body is gone", "its DSN has left"
 
 

@@ -20,6 +20,8 @@ from mailtui.model import RECIPIENT_BITS, Cause, State, may_move
 from mailtui.queue import actions
 from mailtui.queue.lanes import make_due, settle_due
 
+#: Why a recipient is skipped.
+SENDING: Final = "being sent"
 #: Seconds in which a bounce may still be taken back: its DSN does not leave before.
 BOUNCE_DELAY: Final = 60.0
 
@@ -93,10 +95,14 @@ def apply(db: sqlite3.Connection, change: Change) -> Step:
     """Do what `change` says. Of a bounce the DSNs are still to be made, by the caller in the same transaction."""
     found = _read(db, change.rows)
     fit = [recipient for recipient in found if recipient.state in APPLIES[change.verb]]
-    left = Counter(recipient.state.value for recipient in found if recipient.state not in APPLIES[change.verb])
+    left = Counter(
+        SENDING if recipient.state is State.SENDING else recipient.state.value
+        for recipient in found
+        if recipient.state not in APPLIES[change.verb]
+    )
     if len(found) < len(change.rows):
         left["gone"] = len(change.rows) - len(found)
-    skipped = left[State.SENDING.value]
+    skipped = left[SENDING]
     changed = tuple(recipient.id for recipient in fit)
     if change.action:
         actions.keep(db, change.action, changed)

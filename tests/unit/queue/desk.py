@@ -38,6 +38,10 @@ class Desk:
         self.reader = await Reader.open(self.store.path, unpack)
         self.operator = Operator(self.store, self.reader, self.unblocked.extend, self.events.append, lambda: self.now)
 
+    async def rest(self, sql: str) -> list[tuple[object, ...]]:
+        """Rows by the writer: after everything that was committed."""
+        return await self.store.run(lambda db: db.execute(sql).fetchall())
+
     async def close(self) -> None:
         await self.reader.close()
         await self.store.close()

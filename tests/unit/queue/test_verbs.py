@@ -161,7 +161,7 @@ async def test_a_large_retry_is_spread_and_a_forced_one_is_not(desk: Desk) -> No
     affected = await desk.operator.act(Verb.RETRY, Everything(), "root")
     assert msgspec.to_builtins(affected) == {
         "action": 1,
-        "reasons": [{"name": "sending", "count": 1}],
+        "reasons": ({"name": "being sent", "count": 1},),
         "verb": "retry",
         "matched": 151,
         "done": 150,
