@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,7 +13,7 @@ from mailtui.queue import actions
 from mailtui.queue.actions import CannotUndo
 from mailtui.queue.audit import audit
 from mailtui.queue.filter import FilterError, parse
-from mailtui.queue.operate import BATCH, NotRunning, TooMany, Unexpected
+from mailtui.queue.operate import BATCH, NotRunning, Operator, TooMany, Unexpected
 from mailtui.queue.plans import STANDS, StalePlan
 from mailtui.queue.prune import Keep
 from mailtui.queue.pruner import Pruner
@@ -93,22 +94,38 @@ async def test_two_operators_on_the_same_set_share_it(desk: Desk) -> None:
 
 
 async def test_an_action_is_seen_while_it_runs_and_can_be_stopped(desk: Desk) -> None:
-    work = asyncio.ensure_future(desk.operator.act(Verb.HOLD, Everything(), "root"))
-    row = None
-    while row is None:
-        row = next(iter(await audit(desk.reader)), None)
-    assert (row.state, row.matched) == ("open", MANY) and 0 < row.done < MANY
+    second, gate = threading.Event(), threading.Event()
+    looks: list[float] = []
+
+    def clock() -> float:
+        """The writer's second look at the time is that of the second batch: there it waits for us."""
+        if threading.current_thread().name == "queue-writer":
+            looks.append(NOW)
+            if len(looks) == 2:
+                second.set()
+                gate.wait(20)
+        return NOW
+
+    operator = Operator(desk.store, desk.reader, desk.unblocked.extend, desk.events.append, clock)
+    work = asyncio.ensure_future(operator.act(Verb.HOLD, Everything(), "root"))
+    assert await asyncio.to_thread(second.wait, 20)
+    (row,) = await audit(desk.reader)
+    assert (row.state, row.matched, row.done) == ("open", MANY, BATCH)
+    stopping = asyncio.ensure_future(operator.cancel(row.action))
+    undoing = asyncio.ensure_future(operator.undo(row.action, "root"))
+    await asyncio.sleep(0)  # both have said what they want
+    gate.set()
     with pytest.raises(CannotUndo, match="still being applied; `mailtui cancel 1` stops it"):
-        await desk.operator.undo(row.action, "root")
-    await desk.operator.cancel(row.action)
+        await undoing
+    await stopping
     done = await work
     (row,) = await audit(desk.reader)
-    assert (row.state, row.done, done.matched) == ("stopped", done.done, MANY) and done.done < MANY
+    assert (row.state, row.done, done.done, done.matched) == ("stopped", 2 * BATCH, 2 * BATCH, MANY)
     assert await desk.rest("SELECT count(*) FROM recipient WHERE state = 'held'") == [(done.done,)]
     assert [event.recipients for event in desk.events if isinstance(event, Changed)] == [done.done]
     with pytest.raises(NotRunning):
-        await desk.operator.cancel(row.action)
-    assert (await desk.operator.undo(row.action, "root")).done == done.done
+        await operator.cancel(row.action)
+    assert (await operator.undo(row.action, "root")).done == done.done
 
 
 async def test_what_ended_with_the_process_has_stopped_there(desk: Desk) -> None:
