@@ -56,17 +56,17 @@ EDGES: Final[dict[tuple[State | None, State], frozenset[Cause]]] = {
     (_S, _B): frozenset({Cause.ATTEMPT}),
     (_S, _Q): frozenset({Cause.STARTUP, Cause.RUNNER}),  # interrupted; given back untried
     (_S, _H): frozenset({Cause.STARTUP, Cause.RUNNER}),  # quarantine; a message that cannot be signed
-    (_Q, _H): frozenset({Cause.OPERATOR}),
-    (_D, _H): frozenset({Cause.OPERATOR}),
-    (_Q, _P): frozenset({Cause.OPERATOR}),
+    (_Q, _H): frozenset({Cause.OPERATOR, Cause.UNDO}),  # of a release
+    (_D, _H): frozenset({Cause.OPERATOR, Cause.UNDO}),
+    (_Q, _P): frozenset({Cause.OPERATOR, Cause.UNDO}),  # the DSN of a bounce that is undone
     (_D, _P): frozenset({Cause.OPERATOR}),
-    (_H, _P): frozenset({Cause.OPERATOR}),
+    (_H, _P): frozenset({Cause.OPERATOR, Cause.UNDO}),
     (_Q, _B): frozenset({Cause.OPERATOR, Cause.EXPIRY}),
     (_D, _B): frozenset({Cause.OPERATOR, Cause.EXPIRY}),
     (_H, _B): frozenset({Cause.OPERATOR}),
     (_Q, _X): frozenset({Cause.SUPPRESSION}),
     (_D, _X): frozenset({Cause.SUPPRESSION}),
-    (_D, _Q): frozenset({Cause.OPERATOR}),
+    (_D, _Q): frozenset({Cause.OPERATOR, Cause.UNDO}),
     (_Q, _D): frozenset({Cause.UNDO}),
     (_H, _Q): frozenset({Cause.OPERATOR, Cause.UNDO}),
     (_H, _D): frozenset({Cause.OPERATOR, Cause.UNDO}),

@@ -18,13 +18,23 @@ from mailtui import __version__
 from mailtui.control import api
 from mailtui.control.results import BackedUp, Disk, Draining, Flushed, Pruned, Rate, Rates, Reloaded, StatusView
 from mailtui.errors import ControlError
-from mailtui.queue import backup, filter, groups, message_view, octets, queries
-from mailtui.queue.operate import Operator
+from mailtui.queue import audit, backup, filter, groups, message_view, octets, queries
+from mailtui.queue.operate import Operator, TooMany
 from mailtui.queue.reader import Reader
 from mailtui.queue.selection import select
 from mailtui.queue.verbs import Verb
 from mailtui.rates import NAMES
-from mailtui.views import Affected, AgeRow, Counts, DestinationRow, MessageView, QueuePage, ReasonRow
+from mailtui.views import (
+    Affected,
+    AgeRow,
+    AuditRow,
+    Counts,
+    DestinationRow,
+    MessageView,
+    Preview,
+    QueuePage,
+    ReasonRow,
+)
 
 if TYPE_CHECKING:
     from mailtui.relay import Relay
@@ -101,32 +111,41 @@ class Desk:
 
     # ------------------------------------------------------------------ verbs on recipients
 
-    async def retry(self, request: api.Retry, actor: str) -> Affected:
+    async def retry(self, request: api.Retry, actor: str) -> Affected | Preview:
         return await self._act(request, actor)
 
-    async def hold(self, request: api.Hold, actor: str) -> Affected:
+    async def hold(self, request: api.Hold, actor: str) -> Affected | Preview:
         return await self._act(request, actor)
 
-    async def release(self, request: api.Release, actor: str) -> Affected:
+    async def release(self, request: api.Release, actor: str) -> Affected | Preview:
         return await self._act(request, actor)
 
-    async def bounce(self, request: api.Bounce, actor: str) -> Affected:
+    async def bounce(self, request: api.Bounce, actor: str) -> Affected | Preview:
         return await self._act(request, actor)
 
-    async def purge(self, request: api.Purge, actor: str) -> Affected:
-        most = self._relay.config.control.max_purge
-        if not request.dry_run:
-            selection = select(request.ids, request.filter, request.everything, time.time())
-            plan = await self._operator.act(Verb.PURGE, selection, actor, dry_run=True)
-            if plan.done > most:
-                hint = "narrow the selection, or raise control.max_purge"
-                raise ControlError("too-many", f"purge would remove {plan.done} recipients, the limit is {most}", hint)
-        return await self._act(request, actor)
+    async def purge(self, request: api.Purge, actor: str) -> Affected | Preview:
+        try:
+            return await self._act(request, actor, self._relay.config.control.max_purge)
+        except TooMany as error:
+            raise ControlError("too-many", str(error), "narrow the selection, or raise control.max_purge") from None
 
-    async def _act(self, request: api.Action, actor: str) -> Affected:
-        selection = select(request.ids, request.filter, request.everything, time.time())
-        verb, expect, dry_run = Verb(request.name), request.expect, request.dry_run
-        return await self._operator.act(verb, selection, actor, request.reason, expect=expect, dry_run=dry_run)
+    async def _act(self, request: api.Action, actor: str, most: int | None = None) -> Affected | Preview:
+        wanted = select(request.ids, request.filter, request.everything, time.time(), request.plan)
+        verb, expect = Verb(request.name), request.expect
+        if request.dry_run:
+            return await self._operator.preview(verb, wanted, expect)
+        return await self._operator.act(verb, wanted, actor, request.reason, expect=expect, most=most)
+
+    async def undo(self, request: api.Undo, actor: str) -> Affected:
+        return await self._operator.undo(request.action, actor, request.reason)
+
+    async def cancel(self, request: api.Cancel, actor: str) -> AuditRow:
+        await self._operator.cancel(request.action)
+        (row,) = await audit.audit(self._reader, 1, request.action + 1)
+        return row
+
+    async def audit(self, request: api.Audit) -> tuple[AuditRow, ...]:
+        return await audit.audit(self._reader, request.limit, request.before)
 
     # ------------------------------------------------------------------ the relay as a whole
 

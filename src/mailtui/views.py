@@ -257,14 +257,76 @@ class Standing(msgspec.Struct, frozen=True):
     oldest_seconds: int
 
 
+class Share(msgspec.Struct, frozen=True):
+    """Recipients that have a name in common; `other` is the rest of a list that was cut."""
+
+    name: str
+    count: int
+
+
 class Affected(msgspec.Struct, frozen=True):
     """What a verb did, in recipients: of `matched` recipients of the selection `done` changed, `skipped` were being
     sent and `failed` stood in a state the verb does not apply to. `messages` is how many messages `done` belong
-    to."""
+    to, `action` what `undo` wants to know, `reasons` why the others were left alone.
 
+    Of an undo: `matched` is what the action changed, `skipped` has moved on since, for `failed` it was too late.
+    """
+
+    action: int
     verb: str
     matched: int
     done: int
     skipped: int
     failed: int
     messages: int
+    reasons: tuple[Share, ...] = ()
+
+
+class Preview(msgspec.Struct, frozen=True):
+    """What a verb would do now: of `matched` recipients `done` would change; `skipped` are being sent, to the state of
+    `failed` it does not apply. Messages, their octets and the breakdowns (the commonest twenty and `other`) are of `done`.
+
+    `filter` is the selection as it was understood; `irreversible` says in sentences what cannot be taken back; `plan`
+    names the frozen set, to apply exactly that ("" when it is too large to be kept).
+    """
+
+    verb: str
+    filter: str
+    matched: int
+    done: int
+    skipped: int
+    failed: int
+    messages: int
+    bytes: int
+    by_site: tuple[Share, ...]
+    by_destination: tuple[Share, ...]
+    by_sender: tuple[Share, ...]
+    by_state: tuple[Share, ...]
+    by_class: tuple[Share, ...]
+    by_age: tuple[Share, ...]
+    irreversible: tuple[str, ...]
+    plan: str = ""
+
+
+class AuditRow(msgspec.Struct, frozen=True):
+    """A change somebody made. `filter` is the selection as it was understood, `args` what else was said; `state` is
+    open (being applied, the counts are those so far), done or stopped (the counts are exact). Of an undo, `undoes` is the
+    action it took back; of an action that was, `undone_by` the undo."""
+
+    action: int
+    at: datetime
+    actor: str
+    verb: str
+    filter: str
+    reason: str
+    matched: int
+    done: int
+    skipped: int
+    failed: int
+    messages: int
+    state: str
+    undone: bool
+    args: dict[str, int | str | bool] = {}
+    undoes: int | None = None
+    undone_by: int | None = None
+    undone_at: datetime | None = None

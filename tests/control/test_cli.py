@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import pwd
 import signal
 import sqlite3
 import stat
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import argon2
@@ -19,6 +21,8 @@ import pytest
 from tests.control.conftest import put, put_deferred, settled
 from tests.kit.processes import wait_until
 from tests.kit.relay import MAILTUI, Relay
+
+from mailtui.model import decode_id
 
 Done = subprocess.CompletedProcess[str]
 
@@ -287,15 +291,87 @@ def test_off_a_terminal_what_is_final_needs_yes(relay: Relay) -> None:
     (done,) = rows(relay.cli("purge", f"{queue_id}.1", "--yes", "--reason", "test", "--json"))
     assert (done["verb"], done["done"], done["messages"]) == ("purge", 1, 1)
     settled(relay, f"id:{queue_id}.1", "purged")
-    assert relay.cli("hold", f"{queue_id}.2").stdout == "hold: 1 recipient of 1 message\n"
-    assert relay.cli("release", "domain:final.test").stdout == "release: 1 recipient of 1 message\n"
-    assert relay.cli("retry", "domain:final.test").stdout == "retry: 1 recipient of 1 message\n"
+    for verb in ("hold", "release", "retry"):
+        first, last = relay.cli(verb, "domain:final.test").stdout.splitlines()
+        assert first == f"{verb}: 1 recipient of 1 message" and last.startswith("to take it back: mailtui undo ")
+
+
+def schedule(relay: Relay, queue_id: str) -> list[tuple[object, ...]]:
+    """Everything the queue file has on the recipients of a message."""
+    with closing(sqlite3.connect(f"file:{relay.data}/queue.sqlite3?mode=ro", uri=True)) as db:
+        return db.execute("SELECT * FROM recipient WHERE id >> 20 = ?", (decode_id(queue_id),)).fetchall()
+
+
+def test_a_change_is_looked_at_applied_told_and_taken_back(relay: Relay) -> None:
+    queue_id = put_deferred(relay, "a@undo.test", "b@undo.test")
+    before = schedule(relay, queue_id)
+    (preview,) = rows(relay.cli("purge", "domain:undo.test", "--dry-run", "--json"))
+    assert set(preview) == {
+        *("verb", "filter", "matched", "done", "skipped", "failed", "messages", "bytes", "irreversible", "plan"),
+        *("by_site", "by_destination", "by_sender", "by_state", "by_class", "by_age"),
+    }
+    assert (preview["filter"], preview["matched"], preview["messages"]) == ("domain:undo.test", 2, 1)
+    assert preview["by_destination"] == [{"name": "undo.test", "count": 2}]
+    shown = relay.cli("purge", "domain:undo.test", "--dry-run").stdout
+    assert shown.startswith("purge would change 2 recipients of 1 message, ") and "mailtui purge --plan p-" in shown
+    put_deferred(relay, "late@undo.test")
+    plan = str(preview["plan"])
+    (done,) = rows(relay.cli("purge", "--plan", plan, "--yes", "--reason", "a mistake", "--json"))
+    assert set(done) == {"action", "verb", "matched", "done", "skipped", "failed", "messages", "reasons"}
+    assert (done["matched"], done["done"]) == (2, 2)
+    fails(relay.cli("purge", "--plan", plan, "--yes", check=False), 65, f"there is no plan {plan} (any more)")
+    action = str(done["action"])
+    (undone,) = rows(relay.cli("undo", action, "--json"))
+    assert set(undone) == set(done) and (undone["verb"], undone["matched"], undone["done"]) == ("undo", 2, 2)
+    assert schedule(relay, queue_id) == before and len(before) == 2
+    fails(relay.cli("undo", action, check=False), 65, f"action {action} was undone already")
+    fails(relay.cli("undo", "999999", check=False), 65, "there is no action 999999")
+    fails(relay.cli("undo", "many", check=False), 64, "'many' is not a valid integer")
+    fails(relay.cli("cancel", action, check=False), 65, f"action {action} is not being applied")
+    told = rows(relay.cli("audit", "--json", "--limit", "2"))
+    assert [(row["action"], row["verb"], row["undone"], row["undoes"]) for row in told] == [
+        (undone["action"], "undo", False, done["action"]),
+        (done["action"], "purge", True, None),
+    ]
+    assert {"action", "at", "actor", "verb", "filter", "reason", "matched", "done", "undone"} <= set(told[1])
+    assert (told[1]["reason"], told[1]["filter"], told[1]["actor"]) == (
+        *("a mistake", "domain:undo.test"),
+        pwd.getpwuid(os.getuid()).pw_name,
+    )
+    assert "2 of 2, undone by" in relay.cli("audit").stdout
+
+
+def test_a_bounce_that_is_undone_tells_nobody(relay: Relay) -> None:
+    put_deferred(relay, "a@recall.test")
+    (done,) = rows(relay.cli("bounce", "domain:recall.test", "--yes", "--json"))
+    (undone,) = rows(relay.cli("undo", str(done["action"]), "--json"))
+    assert (undone["done"], undone["failed"]) == (1, 0)
+    settled(relay, "domain:recall.test", "deferred")
+    assert relay.ledger_holds()
+
+
+def test_what_was_done_can_be_undone_after_a_restart() -> None:
+    with Relay({"route": [{"to": "127.0.0.1:9"}]}) as relay:
+        fails(relay.cli("undo", "1", check=False), 65, "there is no action 1")
+        assert relay.cli("audit").stdout == "nothing was changed by anybody yet\n"
+        queue_id = put_deferred(relay, "a@again.test")
+        before = schedule(relay, queue_id)
+        plan = rows(relay.cli("hold", "--all", "--dry-run", "--json"))[0]["plan"]
+        (done,) = rows(relay.cli("purge", "domain:again.test", "--yes", "--json"))
+        relay.stop()
+        relay.start()
+        fails(relay.cli("hold", "--plan", str(plan), check=False), 65, f"there is no plan {plan} (any more)")
+        assert relay.cli("undo", str(done["action"])).stdout == "undo: 1 recipient of 1 message\n"
+        assert schedule(relay, queue_id) == before
+        assert relay.ledger_holds()
+        relay.stop()
+        assert relay.cli("check-queue").stdout.startswith("sound: ")
 
 
 def test_no_purge_above_the_configured_limit(relay: Relay) -> None:
     with Relay({"control": {"max_purge": 1}, "route": [{"to": "127.0.0.1:9"}]}) as small:
         put(small, "a@limit.test", "b@limit.test")
-        fails(small.cli("purge", "--all", "--yes", check=False), 65, "purge would remove 2 recipients, the limit is 1")
+        fails(small.cli("purge", "--all", "--yes", check=False), 65, "purge would change 2 recipients, the limit is 1")
         assert small.waiting() == 2
 
 
@@ -335,7 +411,9 @@ def test_on_a_terminal_a_person_is_asked(relay: Relay) -> None:
     assert terminal.end() == 130
     assert relay.get("queue.count?filter=domain:ask.test")["recipients"] == 12
     terminal = Terminal(relay, "bounce", f"{queue_id}.1")
-    terminal.read_until("bounce changes 1 recipient of 1 message and tells the senders (DSN). This cannot be undone.")
+    terminal.read_until(
+        "bounce changes 1 recipient of 1 message\r\n1 DSN will be sent after 60 s; until then `mailtui undo` takes"
+    )
     terminal.read_until("Go on? [y/N]: ")
     terminal.type("n\n")
     assert terminal.end() == 130

@@ -21,6 +21,7 @@ from mailtui.control.api import Content, DnsFlush, Hold, Log, QueueList, Release
 from mailtui.control.client import Client
 from mailtui.errors import ControlError, RelayNotRunning, Unavailable
 from mailtui.events import Accepted, Changed
+from mailtui.views import Affected, Preview
 
 
 class Answer(msgspec.Struct):
@@ -106,6 +107,7 @@ async def test_verbs_change_and_tell(relay: Relay) -> None:
         with pytest.raises(ControlError, match="2 recipients are selected now, not 7"):
             await client.call(Hold(filter="domain:verbs.test", expect=7))
         done = await client.call(Hold(filter="domain:verbs.test", reason="because", expect=2))
+        assert isinstance(plan, Preview) and isinstance(done, Affected)
         assert (plan.done, done.done, done.messages) == (2, 2, 1)
         settled(relay, "domain:verbs.test", "held")
         assert (await client.call(Release(filter="domain:verbs.test"))).done == 2
@@ -176,6 +178,12 @@ def test_history_ends_and_the_stream_does_not(relay: Relay) -> None:
         ("POST", "/v1/purge", b"", 400, "empty-selection"),
         ("POST", "/v1/purge", b'{"filter": "colour:red"}', 400, "filter-error"),
         ("POST", "/v1/hold", b'{"ids": ["00000000"]}', 404, "unknown-id"),
+        ("POST", "/v1/hold", b'{"plan": "p-0"}', 409, "stale-plan"),
+        ("POST", "/v1/hold", b'{"plan": "p-0", "everything": true}', 400, "filter-error"),
+        ("POST", "/v1/undo", b'{"action": 999999}', 404, "unknown-action"),
+        ("POST", "/v1/undo", b"{}", 400, "bad-request"),
+        ("POST", "/v1/cancel", b'{"action": 999999}', 409, "not-running"),
+        ("GET", "/v1/audit?limit=0", None, 400, "bad-request"),
         ("POST", "/v1/backup", b'{"path": "x"}', 400, "bad-path"),
         ("POST", "/v1/backup", b'{"path": "/dev/null"}', 409, "cannot-create"),
         ("POST", "/v1/backup", b'{"path": "/no/such/place"}', 409, "cannot-create"),

@@ -38,7 +38,9 @@ queued deferred  | held purged bounced      | operator
 queued deferred  | bounced                  | expiry
 queued deferred  | suppressed               | suppression list
 deferred         | queued                   | operator
-queued           | deferred                 | undo
+queued           | deferred held purged     | undo
+deferred         | queued held              | undo
+held             | purged                   | undo
 held             | purged bounced           | operator
 held suppressed  | queued deferred          | operator
 held suppressed  | queued deferred          | undo

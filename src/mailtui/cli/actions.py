@@ -1,4 +1,4 @@
-"""The verbs that change recipients: retry, hold, release, purge, bounce; and when they ask before they act.
+"""The verbs that change recipients: retry, hold, release, purge, bounce; when they ask before they act; undo and audit.
 
 Owned here: the manners. Something that cannot be taken back, or that is large, is counted first and confirmed: by a person on a
 terminal, by `--yes` everywhere else. One function serves all verbs; what differs is the request's `risk`.
@@ -11,8 +11,8 @@ from typing import Final
 import click
 from msgspec.structs import replace
 
-from mailtui.control.api import Action, Risk
-from mailtui.views import Affected
+from mailtui.control.api import Action, Audit, Risk, Undo
+from mailtui.views import Preview
 
 from . import context
 from .context import Context
@@ -30,7 +30,7 @@ def command(kind: type[Action]) -> click.Command:
 
     def act(here: Context, /, as_json: bool, yes: bool, **values: object) -> None:
         request = build(kind, values)
-        if not request.ids and not request.filter and not request.everything:
+        if not (request.ids or request.filter or request.everything or request.plan):
             raise click.UsageError(f"{kind.name} what? Give ids, filter words, or --all")
         if not (yes or request.dry_run):
             request = confirmed(here, request)
@@ -40,27 +40,52 @@ def command(kind: type[Action]) -> click.Command:
     return make(kind, context.pass_context(act), [yes])
 
 
+def undo() -> click.Command:
+    """The verb that takes an action back. It asks nobody: it only brings back what was there."""
+
+    def take_back(here: Context, /, as_json: bool, yes: bool, **values: object) -> None:
+        show(here.ask(build(Undo, values)), as_json)
+
+    yes = click.Option(["--yes", "-y"], is_flag=True, help="Accepted like everywhere; nothing is asked.")
+    return make(Undo, context.pass_context(take_back), [yes])
+
+
+def audit() -> click.Command:
+    """The verb that tells who did what."""
+
+    def tell(here: Context, /, as_json: bool, **values: object) -> None:
+        rows = here.ask(build(Audit, values))
+        if rows or as_json:
+            show(rows, as_json)
+        else:
+            context.say(["nothing was changed by anybody yet"])
+
+    return make(Audit, context.pass_context(tell))
+
+
 def confirmed(here: Context, request: Action) -> Action:
-    """The request to make, once it may be made. click.UsageError when it needs --yes, click.Abort when a person said no."""
-    plan = here.ask(replace(request, dry_run=True))
+    """The request to make, once it may be made: of what was looked at, exactly that. click.UsageError when it needs --yes,
+    click.Abort when a person said no."""
+    preview = here.ask(replace(request, dry_run=True))
+    assert isinstance(preview, Preview)
     final = request.risk is Risk.FINAL
-    if not plan.done or not (final or plan.done > LARGE):
+    if not preview.done or not (final or preview.done > LARGE):
         return request
-    what = f"{plural(plan.done, 'recipient')} of {plural(plan.messages, 'message')}"
+    what = f"{plural(preview.done, 'recipient')} of {plural(preview.messages, 'message')}"
     if not context.asks():
         raise click.UsageError(f"{request.name} would change {what}: --yes is needed to do that off a terminal")
-    _ask(request, plan, what)
-    # What cannot be taken back is done to what was counted, or not at all.
-    return replace(request, expect=plan.done) if final and request.expect is None else request
+    _ask(request, preview, what)
+    if not preview.plan:  # too many to be kept: then at least their number must not have changed
+        return replace(request, expect=preview.done)
+    return replace(request, ids=(), filter="", everything=False, plan=preview.plan)
 
 
-def _ask(request: Action, plan: Affected, what: str) -> None:
-    told = " and tells the senders (DSN)" if request.name == "bounce" else ""
-    warning = " This cannot be undone." if request.risk is Risk.FINAL else ""
-    click.echo(f"{request.name} changes {what}{told}.{warning}", err=True)
-    if request.risk is Risk.FINAL and plan.done > TYPED:
-        typed = click.prompt(f"Type {plan.done} to go on", default="", show_default=False, err=True)
-        if typed.strip().replace(",", "") != str(plan.done):
+def _ask(request: Action, preview: Preview, what: str) -> None:
+    for line in (f"{request.name} changes {what}", *preview.irreversible):
+        click.echo(line, err=True)
+    if request.risk is Risk.FINAL and preview.done > TYPED:
+        typed = click.prompt(f"Type {preview.done} to go on", default="", show_default=False, err=True)
+        if typed.strip().replace(",", "") != str(preview.done):
             raise click.Abort
     else:
         click.confirm("Go on?", abort=True, err=True)

@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from mailtui import __version__
-from mailtui.control.api import ACTIONS, REQUESTS, Backup, Prune, Show, Status
+from mailtui.control.api import ACTIONS, REQUESTS, Audit, Backup, Prune, Show, Status, Undo
 
 from . import actions, context, host, offline, reads, verbs
 from .context import Context
@@ -48,7 +48,10 @@ def dns() -> None:
 
 
 _GROUPS: Final = {"queue": queue, "dns": dns}
-_OWN: Final = {Status.name, Show.name, Backup.name, Prune.name, *(action.name for action in ACTIONS)}
+_OWN: Final = {
+    *(Status.name, Show.name, Backup.name, Prune.name, Undo.name, Audit.name),
+    *(action.name for action in ACTIONS),
+}
 
 for _request in REQUESTS.values():
     if _request.name not in _OWN:
@@ -57,6 +60,7 @@ for _action in ACTIONS:
     main.add_command(actions.command(_action))
 for _command in (
     *(reads.status, reads.show, reads.log),
+    *(actions.undo(), actions.audit()),
     *(host.serve, host.check_config, host.demo, host.passwd, host.dkim),
     *(offline.check_queue, offline.backup, offline.prune),
 ):

@@ -14,9 +14,11 @@ from mailtui.views import (
     AGE_LABELS,
     Affected,
     AgeRow,
+    AuditRow,
     Counts,
     DestinationRow,
     MessageView,
+    Preview,
     QueuePage,
     QueueRow,
     ReasonRow,
@@ -24,6 +26,7 @@ from mailtui.views import (
 
 from .format import Column, age, clock, plural, size, table
 from .message import message_screen
+from .operations import audit_screen, operation_screen
 from .status import status_screen
 
 
@@ -39,8 +42,8 @@ def screen(result: object, cells: int | None, now: datetime | None = None) -> It
             return queue_screen(result.rows, cells, moment)
         case Counts():
             return counts_screen(result)
-        case Affected():
-            return affected_screen(result)
+        case Affected() | Preview() | AuditRow():
+            return operation_screen(result, moment)
         case tuple():
             return list_screen(result, cells, moment)
     return short_screen(result)
@@ -51,6 +54,9 @@ def list_screen(rows: Sequence[object], cells: int | None, now: datetime) -> Ite
     domains = [row for row in rows if isinstance(row, DestinationRow)]
     reasons = [row for row in rows if isinstance(row, ReasonRow)]
     ages = [row for row in rows if isinstance(row, AgeRow)]
+    audit = [row for row in rows if isinstance(row, AuditRow)]
+    if audit:
+        return audit_screen(audit, cells, now)
     if domains:
         return domains_screen(domains, cells, now)
     if reasons:
@@ -149,15 +155,6 @@ def ages_screen(rows: Sequence[AgeRow], cells: int | None) -> Iterator[str]:
         for row in rows
     )
     yield from table(columns, cells_of, cells)
-
-
-def affected_screen(result: Affected) -> Iterator[str]:
-    """What a verb did."""
-    yield f"{result.verb}: {plural(result.done, 'recipient')} of {plural(result.messages, 'message')}"
-    if result.skipped:
-        yield f"left alone: {plural(result.skipped, 'recipient')} being sent at this moment"
-    if result.failed:
-        yield f"left alone: {plural(result.failed, 'recipient')} in a state that {result.verb} does not apply to"
 
 
 def short_screen(result: object) -> Iterator[str]:

@@ -14,7 +14,17 @@ import msgspec
 from msgspec import Meta
 
 from mailtui.events import AnyEvent, Event
-from mailtui.views import Affected, AgeRow, Counts, DestinationRow, MessageView, QueuePage, ReasonRow
+from mailtui.views import (
+    Affected,
+    AgeRow,
+    AuditRow,
+    Counts,
+    DestinationRow,
+    MessageView,
+    Preview,
+    QueuePage,
+    ReasonRow,
+)
 
 from .results import BackedUp, Draining, Flushed, Pruned, Reloaded, StatusView
 
@@ -53,6 +63,11 @@ class Request(msgspec.Struct, Generic[R], frozen=True, forbid_unknown_fields=Tru
         """The type of the answer, for decoding it."""
         bases = cast("tuple[object, ...]", vars(cls).get("__orig_bases__") or cls.__mro__[1].__dict__["__orig_bases__"])
         return cast("type[R]", get_args(bases[0])[0])
+
+    @property
+    def answer_type(self) -> type[R]:
+        """The type of the answer to this very request, where there are several."""
+        return self.result_type()
 
 
 class Status(Request[StatusView], frozen=True):
@@ -112,11 +127,11 @@ class Show(Request[MessageView], frozen=True):
     id: Annotated[str, Meta(description="a queue id or <queue id>.<n>", max_length=32)]
 
 
-class Action(Request[Affected], frozen=True):
-    """What verbs on recipients have in common: a selection (one of ids, a filter, and everything, said out loud) and manners.
+class Action(Request[Affected | Preview], frozen=True):
+    """What verbs on recipients have in common: a selection (one of ids, a filter, everything, said out loud, and a plan) and manners.
 
     An id is `<queue id>.<n>`, or a queue id for all its recipients. `expect` makes the request fail when it would touch
-    another number of recipients; `dry_run` only counts.
+    another number of recipients; with `dry_run` the answer is a preview, whose `plan` stands for exactly these recipients.
     """
 
     changes = True
@@ -127,7 +142,13 @@ class Action(Request[Affected], frozen=True):
     everything: Annotated[bool, Meta(description="every recipient the verb applies to")] = False
     reason: Annotated[str, Meta(description="why, for those who come after", max_length=500)] = ""
     expect: Annotated[int, Meta(description="do nothing unless it is this many recipients", ge=0)] | None = None
-    dry_run: Annotated[bool, Meta(description="only count")] = False
+    dry_run: Annotated[bool, Meta(description="only say what would be done")] = False
+    plan: Annotated[str, Meta(description="exactly the recipients of this preview", max_length=64)] = ""
+
+    @property
+    def answer_type(self) -> type[Affected | Preview]:
+        """A preview when that was asked for."""
+        return Preview if self.dry_run else Affected
 
 
 class Retry(Action, frozen=True):
@@ -160,6 +181,35 @@ class Bounce(Action, frozen=True):
 
     name = "bounce"
     risk = Risk.FINAL
+
+
+ActionNumber = Annotated[int, Meta(description="the number of an action", ge=1)]
+
+
+class Undo(Request[Affected], frozen=True):
+    """Take an action back: every recipient it changed as it was, but for those that have moved on."""
+
+    name = "undo"
+    changes = True
+    patience = 3600.0
+    action: ActionNumber
+    reason: Annotated[str, Meta(description="why, for those who come after", max_length=500)] = ""
+
+
+class Cancel(Request[AuditRow], frozen=True):
+    """Stop applying an action where it is."""
+
+    name = "cancel"
+    changes = True
+    action: ActionNumber
+
+
+class Audit(Request[tuple[AuditRow, ...]], frozen=True):
+    """Who changed what, when and why, the latest first."""
+
+    name = "audit"
+    limit: Limit = 100
+    before: Annotated[int, Meta(description="only actions before this one", ge=0)] = 0
 
 
 class DnsFlush(Request[Flushed], frozen=True):
@@ -246,6 +296,7 @@ REQUESTS: Final[dict[str, type[Request[object]]]] = {
     for request in (
         *(Status, QueueList, QueueCount, QueueDomains, QueueReasons, QueueAges, Show),
         *(Retry, Hold, Release, Purge, Bounce),
+        *(Undo, Cancel, Audit),
         *(DnsFlush, Reload, Drain, Stop, Prune, Backup),
     )
 }
@@ -267,11 +318,14 @@ class Service(Protocol):
     async def queue_reasons(self, request: QueueReasons) -> tuple[ReasonRow, ...]: ...
     async def queue_ages(self, request: QueueAges) -> tuple[AgeRow, ...]: ...
     async def show(self, request: Show) -> MessageView: ...
-    async def retry(self, request: Retry, actor: str) -> Affected: ...
-    async def hold(self, request: Hold, actor: str) -> Affected: ...
-    async def release(self, request: Release, actor: str) -> Affected: ...
-    async def purge(self, request: Purge, actor: str) -> Affected: ...
-    async def bounce(self, request: Bounce, actor: str) -> Affected: ...
+    async def retry(self, request: Retry, actor: str) -> Affected | Preview: ...
+    async def hold(self, request: Hold, actor: str) -> Affected | Preview: ...
+    async def release(self, request: Release, actor: str) -> Affected | Preview: ...
+    async def purge(self, request: Purge, actor: str) -> Affected | Preview: ...
+    async def bounce(self, request: Bounce, actor: str) -> Affected | Preview: ...
+    async def undo(self, request: Undo, actor: str) -> Affected: ...
+    async def cancel(self, request: Cancel, actor: str) -> AuditRow: ...
+    async def audit(self, request: Audit) -> tuple[AuditRow, ...]: ...
     async def dns_flush(self, request: DnsFlush, actor: str) -> Flushed: ...
     async def reload(self, request: Reload, actor: str) -> Reloaded: ...
     async def drain(self, request: Drain, actor: str) -> Draining: ...

@@ -59,7 +59,7 @@ class Client:
         async with self._answer(request, timeout) as response:
             body = await response.read()
         try:
-            return msgspec.json.decode(body, type=request.result_type())
+            return msgspec.json.decode(body, type=request.answer_type)
         except msgspec.MsgspecError as error:
             text = f"the relay's answer to {request.name} is not understood: {error}"
             raise ControlError("answer", text, "are both of the same version?") from None

@@ -32,7 +32,17 @@ from .api import Entry, Gap
 T = TypeVar("T")
 
 #: HTTP status of an error by its word, else by the exit code a command line ends with.
-_BY_CODE: Final = {"unknown-request": 404, "unknown-id": 404, "wrong-method": 405, "conflict": 409, "too-large": 413}
+_BY_CODE: Final = {
+    "unknown-request": 404,
+    "unknown-id": 404,
+    "unknown-action": 404,
+    "wrong-method": 405,
+    "conflict": 409,
+    "cannot-undo": 409,
+    "not-running": 409,
+    "stale-plan": 409,
+    "too-large": 413,
+}
 _BY_EXIT: Final = {
     EX_USAGE: 400,
     EX_DATAERR: 400,

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from mailtui.model import CONTENT_BITS, RECIPIENT_BITS
+from mailtui.queue import actions
 from mailtui.queue.database import open_reader
 from mailtui.queue.verbs import BOUNCE_DELAY
 
@@ -130,7 +131,7 @@ def drop_history(db: sqlite3.Connection, before: float) -> Swept:
 
 
 def drop_old_rows(db: sqlite3.Connection, keep: Keep, now: float) -> Swept:
-    """Samples, transcripts and events of no message that are too old. Their ids rise with time, so the first rows tell."""
+    """Samples, transcripts, events of no message, and actions that are too old. Their ids rise with time, so the first rows tell."""
     gone = db.execute(
         "DELETE FROM sample WHERE (minute, lane) IN (SELECT minute, lane FROM sample WHERE minute < ? LIMIT ?)",
         (int((now - SAMPLES) // 60), ROWS),
@@ -142,6 +143,7 @@ def drop_old_rows(db: sqlite3.Connection, keep: Keep, now: float) -> Swept:
         table = first.split()[4]
         old = [(row,) for row, at in db.execute(first, (ROWS,)) if at < now - keep.history]
         gone += db.executemany(f"DELETE FROM {table} WHERE id = ?", old).rowcount if old else 0
+    gone += actions.drop_old(db, now - keep.history, ROWS)
     return Swept(rows=gone)
 
 

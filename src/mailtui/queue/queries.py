@@ -9,8 +9,6 @@ from array import array
 from collections.abc import Iterable, Sequence
 from typing import Final, cast
 
-import msgspec
-
 from mailtui.model import (
     FINISHED,
     ID_EPOCH,
@@ -27,7 +25,7 @@ from mailtui.queue.filter import Filter, FilterError
 from mailtui.queue.measures import id_range
 from mailtui.queue.reader import Reader
 from mailtui.queue.selection import Ids, Selection, UnknownId, filter_of
-from mailtui.views import Affected, Counts, Depth, QueuePage, QueueRow, Standing, StateCounts, Totals, moment
+from mailtui.views import Counts, Depth, QueuePage, QueueRow, Standing, StateCounts, Totals, moment
 
 #: Most rows of one page.
 MAX_LIMIT: Final = 10_000
@@ -179,21 +177,3 @@ async def _named(reader: Reader, selection: Ids) -> array[int]:
     if unknown:
         raise UnknownId(unknown)
     return array("q", sorted(found))
-
-
-async def forecast(reader: Reader, rows: array[int], verb: str, states: Iterable[State]) -> Affected:
-    """What a verb that applies to `states` would do to these recipients if it were done now."""
-    wanted = {state.value for state in states}
-    done = skipped = messages = last = 0
-    for start in range(0, len(rows), _FREEZE):
-        chunk = msgspec.json.encode(rows[start : start + _FREEZE].tolist()).decode()
-        found = await reader.fetch(
-            "SELECT r.id, r.state FROM json_each(?) j CROSS JOIN recipient r ON r.id = j.value", (chunk,), _FREEZE_LIMIT
-        )
-        for row, state in cast("list[tuple[int, str]]", found):
-            skipped += state == State.SENDING
-            if state in wanted:
-                done += 1
-                messages += row >> RECIPIENT_BITS != last
-                last = row >> RECIPIENT_BITS
-    return Affected(verb, len(rows), done, skipped, len(rows) - done - skipped, messages)

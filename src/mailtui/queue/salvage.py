@@ -30,6 +30,9 @@ _TABLES: Final = (
     ("attempt", "recipient"),
     ("transcript", "id"),
     ("event", "id"),
+    ("action", "id"),
+    ("action_item", "action"),
+    ("action_dsn", "action"),
     ("sample", "minute"),
 )
 _WAITS: Final = "state IN ('queued', 'sending', 'deferred', 'held')"

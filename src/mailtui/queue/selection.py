@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from mailtui.errors import EX_DATAERR, EX_USAGE, MailtuiError
-from mailtui.queue.filter import EVERYTHING, Filter, FilterError, Term, parse
+from mailtui.queue.filter import EVERYTHING, Filter, FilterError, Term, parse, show
 from mailtui.queue.measures import wrong_id
 
 
@@ -42,18 +42,31 @@ class Everything(msgspec.Struct, frozen=True):
     """Whatever the verb applies to."""
 
 
+class Planned(msgspec.Struct, frozen=True):
+    """What a preview froze, by the id of its plan."""
+
+    plan: str
+
+
 Selection = Ids | Filter | Everything
+Wanted = Selection | Planned
 
 
-def select(ids: Sequence[str] = (), text: str = "", everything: bool = False, now: float = 0.0) -> Selection:
+def select(
+    ids: Sequence[str] = (), text: str = "", everything: bool = False, now: float = 0.0, plan: str = ""
+) -> Wanted:
     """The selection that was asked for. EmptySelection when none was, FilterError when it cannot be understood or two ways of
     saying it are mixed. A text of ids alone is as good as `ids`: unknown ones are then an error and not an empty result.
     `now` is that of `filter.parse`."""
-    ways = bool(ids) + bool(text.strip()) + everything
+    ways = bool(ids) + bool(text.strip()) + everything + bool(plan)
     if not ways:
         raise EmptySelection("nothing is selected: give ids, filter words, or --all")
+    if ways > 1 and plan:
+        raise FilterError("a plan has its recipients already: no ids, filter words or --all beside it", "")
     if ways > 1:
         raise FilterError("ids, filter words and --all exclude each other; to narrow a filter to ids write id:A,B", "")
+    if plan:
+        return Planned(plan)
     if everything:
         return Everything()
     if ids:
@@ -74,6 +87,13 @@ def _only_ids(parsed: Filter) -> Ids | None:
 
 def _wrong_exact(value: str) -> str:
     return f'"{value}" is not a queue id' if value.endswith("*") else wrong_id(value)
+
+
+def told(selection: Selection) -> str:
+    """A selection as it was understood, in the words of the command line."""
+    if isinstance(selection, Everything):
+        return "--all"
+    return f"id:{','.join(selection.values)}" if isinstance(selection, Ids) else show(selection.root)
 
 
 def filter_of(selection: Selection) -> Filter:

@@ -21,7 +21,7 @@ from mailtui.config import Config
 from mailtui.errors import QueueIOError
 from mailtui.events import Accepted, Notice, Notified
 from mailtui.model import CONTENT_BITS, ID_EPOCH, Address, Claim, Incoming, encode_id
-from mailtui.queue import arrivals, claims, lanes, outcomes, relane, reports
+from mailtui.queue import actions, arrivals, claims, lanes, outcomes, relane, reports
 from mailtui.queue.database import BALLAST, BALLAST_SIZE, FILE, open_writer, unusable
 from mailtui.queue.lanes import DueLane, Lanes, SiteRow
 from mailtui.queue.outcomes import Fingerprints, Outcome
@@ -307,6 +307,7 @@ class Store:
         """At start: forget what was arriving, take back what was being sent. (forgotten, taken back, quarantined)."""
 
         def job(db: sqlite3.Connection) -> tuple[int, list[str], list[str]]:
+            actions.stop_open(db, now)
             return arrivals.forget_receiving(db), *claims.recover(db, now)
 
         return await self.writer.submit(job)

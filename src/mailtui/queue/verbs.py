@@ -7,7 +7,9 @@ so every state is looked at again here: what is being sent meanwhile is skipped.
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import Final
@@ -15,8 +17,11 @@ from typing import Final
 import msgspec
 
 from mailtui.model import RECIPIENT_BITS, Cause, State, may_move
+from mailtui.queue import actions
 from mailtui.queue.lanes import make_due, settle_due
 
+#: Why a recipient is skipped.
+SENDING: Final = "being sent"
 #: Seconds in which a bounce may still be taken back: its DSN does not leave before.
 BOUNCE_DELAY: Final = 60.0
 
@@ -31,9 +36,12 @@ class Verb(StrEnum):
     BOUNCE = "bounce"
 
 
-#: What a recipient without any reply shows, and its DSN says, after a bounce.
+#: What a recipient without any reply shows, and its DSN says, after a bounce; and the way back.
 _GIVEN_UP: Final = (
     "UPDATE recipient SET text = 'given up by the operator', enhanced = '5.0.0' WHERE id = ? AND code = 0 AND text = ''"
+)
+NOT_GIVEN_UP: Final = (
+    "UPDATE recipient SET text = '', enhanced = '' WHERE id = ? AND code = 0 AND text = 'given up by the operator'"
 )
 
 #: The states each verb applies to.
@@ -51,7 +59,7 @@ _ASIDE: Final = {Verb.HOLD: State.HELD, Verb.PURGE: State.PURGED, Verb.BOUNCE: S
 
 class Change(msgspec.Struct, frozen=True):
     """One step of a verb: on which recipient rows, when, who asked and why. `at` is when row i of a retry is due (POSIX seconds;
-    nobody waits longer for it than before)."""
+    nobody waits longer for it than before); `action` the row of the action it belongs to, 0 when none is kept."""
 
     verb: Verb
     rows: Sequence[int]
@@ -59,16 +67,18 @@ class Change(msgspec.Struct, frozen=True):
     actor: str
     reason: str = ""
     at: Callable[[int], float] | None = None
+    action: int = 0
 
 
 class Step(msgspec.Struct, frozen=True):
-    """What a step did: the rows it changed, how many were being sent, how many the verb does not apply to (or are gone), and the
-    lanes they stand in."""
+    """What a step did: the rows it changed in order, how many were being sent, how many the verb does not apply to (or are gone),
+    the lanes they stand in, and why each of the others was left alone, counted."""
 
     changed: tuple[int, ...] = ()
     skipped: int = 0
     failed: int = 0
     lanes: tuple[int, ...] = ()
+    reasons: tuple[tuple[str, int], ...] = ()
 
 
 class _Recipient(msgspec.Struct, frozen=True):
@@ -83,20 +93,32 @@ class _Recipient(msgspec.Struct, frozen=True):
 
 def apply(db: sqlite3.Connection, change: Change) -> Step:
     """Do what `change` says. Of a bounce the DSNs are still to be made, by the caller in the same transaction."""
-    found = [recipient for row in change.rows if (recipient := _read(db, row)) is not None]
+    found = _read(db, change.rows)
     fit = [recipient for recipient in found if recipient.state in APPLIES[change.verb]]
-    skipped = sum(recipient.state is State.SENDING for recipient in found)
+    left = Counter(
+        SENDING if recipient.state is State.SENDING else recipient.state.value
+        for recipient in found
+        if recipient.state not in APPLIES[change.verb]
+    )
+    if len(found) < len(change.rows):
+        left["gone"] = len(change.rows) - len(found)
+    skipped = left[SENDING]
+    changed = tuple(recipient.id for recipient in fit)
+    if change.action:
+        actions.keep(db, change.action, changed)
     _DO[change.verb](db, fit, change)
     _tell(db, fit, change)
     lanes = tuple(dict.fromkeys(recipient.lane for recipient in fit))
-    return Step(tuple(recipient.id for recipient in fit), skipped, len(change.rows) - len(fit) - skipped, lanes)
+    return Step(changed, skipped, left.total() - skipped, lanes, tuple(left.most_common()))
 
 
-def _read(db: sqlite3.Connection, row: int) -> _Recipient | None:
+def _read(db: sqlite3.Connection, rows: Sequence[int]) -> list[_Recipient]:
     found = db.execute(
-        "SELECT lane, state, next_attempt, former_state, former_next, changed_at FROM recipient WHERE id = ?", (row,)
-    ).fetchone()
-    return None if found is None else _Recipient(row, found[0], State(found[1]), *found[2:])
+        "SELECT r.id, lane, state, next_attempt, former_state, former_next, changed_at FROM json_each(?) j"
+        " CROSS JOIN recipient r ON r.id = j.value",
+        (json.dumps(list(rows)),),
+    )
+    return [_Recipient(row, lane, State(state), *rest) for row, lane, state, *rest in found]
 
 
 def _tell(db: sqlite3.Connection, recipients: Iterable[_Recipient], change: Change) -> None:

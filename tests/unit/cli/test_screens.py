@@ -19,16 +19,19 @@ from mailtui.views import (
     AgeRow,
     Ages,
     AttemptView,
+    AuditRow,
     Counts,
     Depth,
     DestinationRow,
     EnvelopeView,
     EventView,
     MessageView,
+    Preview,
     QueuePage,
     QueueRow,
     ReasonRow,
     RecipientView,
+    Share,
     StateCounts,
     Totals,
 )
@@ -183,6 +186,17 @@ MESSAGE = MessageView(
     ),
     events=(EventView(NOW, "hold", EVIL, EVIL, "1QHQZRES.1"),),
 )
+_SHARES = (Share(EVIL, 2), Share("", 1))
+PREVIEW = Preview(
+    "bounce", EVIL, 5, 3, 1, 1, 2, 4096, *((_SHARES,) * 6), irreversible=("2 DSNs will be sent after 60 s",), plan="p-0"
+)
+AUDIT = AuditRow(7, NOW, EVIL, "hold", EVIL, EVIL, 5, 3, 1, 1, 2, "done", False)
+
+
+def changed_row(**values: object) -> AuditRow:
+    return msgspec.structs.replace(AUDIT, **values)
+
+
 REASON = ReasonRow(EVIL, EVIL, 1, EVIL, 3, "throttled", "Slow down.", NOW, NOW, 60, NOW, "1QHQZRES.1")
 RESULTS = (
     STATUS,
@@ -195,7 +209,11 @@ RESULTS = (
     (AgeRow(EVIL, "", 3, Ages(m5=1, older=2)),),
     (),
     MESSAGE,
-    Affected("hold", 5, 3, 1, 1, 2),
+    Affected(7, "hold", 5, 3, 1, 1, 2, (Share("being sent", 1), Share(EVIL, 1))),
+    Affected(7, "hold", 0, 0, 0, 0, 0),
+    PREVIEW,
+    (AUDIT, changed_row(state="open"), changed_row(state="stopped", undone=True, undone_by=9, undoes=2)),
+    AUDIT,
     Reloaded(("log.level",), ("listener",)),
     Draining(2),
     Flushed(1),

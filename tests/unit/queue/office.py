@@ -101,7 +101,7 @@ class Office:
         return n
 
     def _record(self, claim: Claim, disposition: Disposition, reply: Reply, now: float) -> None:
-        verdict = Verdict("mailbox-full" if reply.code == 452 else "throttled", "them", disposition, "They are busy.")
+        verdict = Verdict(_CLASSES.get(reply.code, "throttled"), "them", disposition, "They are busy.")
         attempts = tuple(
             Attempt(
                 recipient.id,
@@ -160,6 +160,7 @@ class Office:
         )
 
 
+_CLASSES = {452: "mailbox-full", 450: "greylisted", 421: "too-many-connections"}
 _REPLIES = {
     Disposition.DELIVERED: Reply(250, "2.0.0", "ok"),
     Disposition.DEFERRED: Reply(451, "4.7.1", "slow down"),

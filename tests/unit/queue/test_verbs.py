@@ -1,23 +1,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import msgspec
 import pytest
-from tests.unit.queue.office import NOW, Office, id_of, pack, unpack
+from tests.unit.queue.desk import Desk
+from tests.unit.queue.office import NOW, Office, id_of
 
-from mailtui.config import Config, Relay
-from mailtui.events import Accepted, AnyEvent, Changed, Notified
-from mailtui.feedback.reporter import Reporter
+from mailtui.events import Changed, Notified
 from mailtui.model import Cause, State, may_move, recipient_row
 from mailtui.queue import lanes, verbs
 from mailtui.queue.filter import parse
-from mailtui.queue.lanes import DueLane
-from mailtui.queue.operate import BURST, Operator, Unexpected
-from mailtui.queue.reader import Reader
+from mailtui.queue.operate import BURST, Unexpected
 from mailtui.queue.selection import Everything, Ids, UnknownId
-from mailtui.queue.store import Store
 from mailtui.queue.verbs import APPLIES, Change, Step, Verb
 
 
@@ -126,47 +121,10 @@ def test_purge_keeps_what_a_restore_needs_and_finishes_the_message(office: Offic
 
 
 def test_rows_that_are_gone_are_failures(office: Office) -> None:
-    assert _do(office, Verb.HOLD, 1, 2) == Step(failed=2)
+    assert _do(office, Verb.HOLD, 1, 2) == Step(failed=2, reasons=(("gone", 2),))
 
 
 # ---------------------------------------------------------------------- the whole verb, through store and reader
-
-
-class Desk:
-    """A store with an operator on it, and everything that was told."""
-
-    def __init__(self, folder: Path) -> None:
-        self.events: list[AnyEvent] = []
-        self.woken: list[DueLane] = []
-        self.unblocked: list[str] = []
-        self.now = NOW
-        config = Config(relay=Relay(data_dir=folder, hostname="relay.example"))
-        self.store = Store(
-            config,
-            lambda sender, destination, attempts: "mx",
-            Reporter(config),
-            pack,
-            self._fail,
-            self._hear,
-            self.woken.extend,
-        )
-
-    async def start(self) -> None:
-        self.reader = await Reader.open(self.store.path, unpack)
-        self.operator = Operator(self.store, self.reader, self.unblocked.extend, self.events.append, lambda: self.now)
-
-    async def close(self) -> None:
-        await self.reader.close()
-        await self.store.close()
-
-    def _fail(self, error: Exception) -> None:
-        raise error
-
-    def _hear(self, event: Accepted | Notified) -> None:
-        self.events.append(event)
-
-    async def rows(self, sql: str) -> list[tuple[object, ...]]:
-        return await self.reader.fetch(sql)
 
 
 @pytest.fixture
@@ -202,6 +160,8 @@ async def _states(desk: Desk) -> dict[object, object]:
 async def test_a_large_retry_is_spread_and_a_forced_one_is_not(desk: Desk) -> None:
     affected = await desk.operator.act(Verb.RETRY, Everything(), "root")
     assert msgspec.to_builtins(affected) == {
+        "action": 1,
+        "reasons": ({"name": "being sent", "count": 1},),
         "verb": "retry",
         "matched": 151,
         "done": 150,
@@ -259,12 +219,13 @@ async def test_ids_in_other_states_are_failures_and_unknown_ones_stop_everything
 
 async def test_dry_run_and_expect_touch_nothing_when_they_should_not(desk: Desk) -> None:
     before = await _states(desk)
-    forecast = await desk.operator.act(Verb.PURGE, Everything(), "root", dry_run=True)
-    assert (forecast.matched, forecast.done, forecast.skipped, forecast.messages) == (152, 151, 1, 51)
+    preview = await desk.operator.preview(Verb.PURGE, Everything())
+    assert (preview.matched, preview.done, preview.skipped, preview.messages) == (152, 151, 1, 51)
     with pytest.raises(Unexpected, match="151 recipients"):
         await desk.operator.act(Verb.PURGE, Everything(), "root", expect=150)
     assert await _states(desk) == before
-    assert await desk.operator.act(Verb.PURGE, Everything(), "root", expect=151) == forecast
+    done = await desk.operator.act(Verb.PURGE, Everything(), "root", expect=151)
+    assert (done.matched, done.done, done.skipped, done.messages) == (152, 151, 1, 51)
     assert (await _states(desk))["purged"] == 151
 
 

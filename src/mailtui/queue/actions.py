@@ -1,0 +1,143 @@
+"""The audit, and what an undo needs: who did what and why, and each recipient as it was before.
+
+Owned here: the rows of `action`, `action_item` and `action_dsn`. Functions run in the writer's thread, inside the transaction of the
+change they tell of, so that what is written here is exactly what was done, wherever it was interrupted. How a recipient is brought
+back is in `undo`, reading in `audit`.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from mailtui.errors import EX_DATAERR, MailtuiError
+
+#: Longest selection kept, in characters: one of ids has as many as were named.
+SHOWN: Final = 2000
+UNDO: Final = "undo"
+
+
+class UnknownAction(MailtuiError):
+    """There is no such action (any more)."""
+
+    exit_code = EX_DATAERR
+
+    def __init__(self, action: int) -> None:
+        super().__init__(f"there is no action {action}; `mailtui audit` lists them")
+
+
+class CannotUndo(MailtuiError):
+    """An action that is not to be undone, and why; nothing was done."""
+
+    exit_code = EX_DATAERR
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What is noted when an action begins: when, who, what, of which selection (as understood), why, what else was said; `undoes` is
+    the action that an undo takes back."""
+
+    at: float
+    actor: str
+    verb: str
+    filter: str = ""
+    reason: str = ""
+    args: dict[str, int | str | bool] = {}
+    undoes: int | None = None
+
+
+def begin(db: sqlite3.Connection, entry: Entry, matched: int) -> int:
+    """The row of an action that begins. UnknownAction, CannotUndo: of an undo, in the transaction that marks what it takes back."""
+    if entry.undoes is not None:
+        undoable(db, entry.undoes)
+    row = db.execute(
+        "INSERT INTO action (at, actor, verb, filter, reason, args, matched, undoes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(entry.at, entry.actor, entry.verb, _short(entry.filter), entry.reason),
+            *(json.dumps(entry.args), matched, entry.undoes),
+        ),
+    )
+    assert row.lastrowid is not None
+    if entry.undoes is not None:
+        db.execute(
+            "UPDATE action SET undone_by = ?, undone_at = ? WHERE id = ?", (row.lastrowid, entry.at, entry.undoes)
+        )
+    return row.lastrowid
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+
+
+def undoable(db: sqlite3.Connection, action: int) -> str:
+    """The verb of an action that may be undone now; else UnknownAction or CannotUndo. An undo that was stopped may be gone on with."""
+    found = db.execute(
+        "SELECT a.verb, a.state, a.done, a.undone_by, u.state FROM action a LEFT JOIN action u ON u.id = a.undone_by WHERE a.id = ?",
+        (action,),
+    ).fetchone()
+    if found is None:
+        raise UnknownAction(action)
+    verb, state, done, undone_by, undo_state = found
+    if verb == UNDO:
+        raise CannotUndo(f"action {action} is an undo itself; do again what it took back")
+    if state == "open":
+        raise CannotUndo(f"action {action} is still being applied; `mailtui cancel {action}` stops it")
+    if undone_by is not None and undo_state != "stopped":
+        raise CannotUndo(f"action {action} was undone already, by action {undone_by}")
+    if not done:
+        raise CannotUndo(f"action {action} changed nothing")
+    return str(verb)
+
+
+def keep(db: sqlite3.Connection, action: int, rows: Iterable[int]) -> None:
+    """Remember recipients as they are now, before the action changes them."""
+    params = [(action, row) for row in rows]
+    db.executemany(
+        "INSERT INTO action_item (action, recipient, state, next_attempt, expires_at, changed_at, former_state, former_next, attempts,"
+        " before) SELECT ?, id, state, next_attempt, expires_at, changed_at, former_state, former_next, attempts, action"
+        " FROM recipient WHERE id = ?",
+        params,
+    )
+    db.executemany("UPDATE recipient SET action = ? WHERE id = ?", params)
+
+
+def keep_dsns(db: sqlite3.Connection, action: int, dsns: Iterable[tuple[int, int]]) -> None:
+    """Remember the DSNs of a bounce, each as (message it speaks of, DSN)."""
+    db.executemany("INSERT INTO action_dsn (action, message, dsn) VALUES (?, ?, ?)", [(action, *dsn) for dsn in dsns])
+
+
+def count(db: sqlite3.Connection, action: int, counts: Sequence[int]) -> None:
+    """Add to what has been done, skipped and failed so far, and to the messages of what was done."""
+    db.execute(
+        "UPDATE action SET done = done + ?, skipped = skipped + ?, failed = failed + ?, messages = messages + ? WHERE id = ?",
+        (*counts, action),
+    )
+
+
+def finish(db: sqlite3.Connection, action: int, now: float, state: str = "done") -> None:
+    """The action is over: `done`, or `stopped` with the part its row says."""
+    db.execute("UPDATE action SET state = ?, finished_at = ? WHERE id = ? AND state = 'open'", (state, now, action))
+
+
+def stop_open(db: sqlite3.Connection, now: float) -> None:
+    """At start: what was being applied when the last process ended has stopped there."""
+    db.execute("UPDATE action SET state = 'stopped', finished_at = ? WHERE state = 'open'", (now,))
+
+
+def drop_old(db: sqlite3.Connection, before: float, limit: int) -> int:
+    """Let go of up to `limit` rows of actions older than `before`; how many. Ids rise with time, so the first row tells."""
+    found = db.execute("SELECT id, at, state FROM action ORDER BY id LIMIT 1").fetchone()
+    if found is None or found[1] >= before or found[2] == "open":
+        return 0
+    action: int = found[0]
+    gone = db.execute(
+        "DELETE FROM action_item WHERE action = ?1 AND recipient IN (SELECT recipient FROM action_item WHERE action = ?1 LIMIT ?2)",
+        (action, limit),
+    ).rowcount
+    if gone < limit:
+        gone += db.execute("DELETE FROM action_dsn WHERE action = ?", (action,)).rowcount
+        gone += db.execute("DELETE FROM action WHERE id = ?", (action,)).rowcount
+    return gone
