@@ -19,7 +19,7 @@ from mailtui.model import RECIPIENT_BITS, State, format_recipient_id
 from mailtui.queue import queries, reports, verbs
 from mailtui.queue.lanes import DueLane, Lanes
 from mailtui.queue.reader import Reader
-from mailtui.queue.selection import Selection
+from mailtui.queue.selection import Selection, filter_of
 from mailtui.queue.store import News, Store
 from mailtui.queue.verbs import APPLIES, BOUNCE_DELAY, Change, Step, Verb
 from mailtui.views import Affected
@@ -76,11 +76,11 @@ class Operator:
     ) -> Affected:
         """Apply a verb to a selection. UnknownId, Unexpected (`expect` is not what would change): nothing was done.
 
-        A filter and "everything" mean the states the verb applies to, and count what is being sent as skipped. `now`: retries are
+        A filter and "everything" mean the states the verb applies to, and count what is being sent as skipped; what is suppressed
+        is released only by its id or a filter that names the state. `now`: retries are
         not spread. `dry_run`: only say what would be done.
         """
-        states = APPLIES[verb] if verb is Verb.RELEASE else (*APPLIES[verb], State.SENDING)
-        rows = await queries.freeze(self._reader, selection, states)
+        rows = await queries.freeze(self._reader, selection, _meant(verb, selection))
         if dry_run or expect is not None:
             forecast = await queries.forecast(self._reader, rows, verb.value, APPLIES[verb])
             if expect is not None and forecast.done != expect:
@@ -123,6 +123,13 @@ class Operator:
         if sites and change.verb is Verb.RETRY:
             self._unblock(sites)
         return step
+
+
+def _meant(verb: Verb, selection: Selection) -> tuple[State, ...]:
+    """The states a verb means where no ids are named."""
+    if verb is Verb.RELEASE:
+        return APPLIES[verb] if filter_of(selection).names_state else (State.HELD,)
+    return (*APPLIES[verb], State.SENDING)
 
 
 def _batches(rows: array[int], size: int) -> Iterator[tuple[int, int]]:

@@ -38,6 +38,8 @@ _FREEZE_LIMIT: Final = 60.0
 #: Spelled as in the partial indexes, or SQLite would not use them.
 WAITS: Final = "r.state IN ('queued', 'sending', 'deferred', 'held')"
 FROM: Final = " FROM recipient r JOIN message m ON m.id = r.id >> 20 JOIN lane l ON l.id = r.lane LEFT JOIN site s ON s.id = l.site WHERE "
+#: Suppressed, and its body is no longer there to be released.
+_GONE: Final = "r.state = 'suppressed' AND NOT (SELECT m.body FROM message m WHERE m.id = r.id >> 20)"
 _ROW: Final = (
     "SELECT r.id, r.address, m.sender, m.subject, m.message_id, r.state, l.destination, ifnull(s.name, ''), r.attempts,"
     " max(r.next_attempt, l.not_before), m.received_at, m.size, r.code, r.enhanced, r.text, r.class"
@@ -188,7 +190,9 @@ async def forecast(reader: Reader, rows: array[int], verb: str, states: Iterable
     for start in range(0, len(rows), _FREEZE):
         chunk = msgspec.json.encode(rows[start : start + _FREEZE].tolist()).decode()
         found = await reader.fetch(
-            "SELECT r.id, r.state FROM json_each(?) j CROSS JOIN recipient r ON r.id = j.value", (chunk,), _FREEZE_LIMIT
+            f"SELECT r.id, iif({_GONE}, '', r.state) FROM json_each(?) j CROSS JOIN recipient r ON r.id = j.value",
+            (chunk,),
+            _FREEZE_LIMIT,
         )
         for row, state in cast("list[tuple[int, str]]", found):
             skipped += state == State.SENDING

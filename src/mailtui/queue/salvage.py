@@ -31,6 +31,7 @@ _TABLES: Final = (
     ("transcript", "id"),
     ("event", "id"),
     ("sample", "minute"),
+    ("suppression", "id"),
 )
 _WAITS: Final = "state IN ('queued', 'sending', 'deferred', 'held')"
 _HIGHEST: Final = (1 << 63) - 1

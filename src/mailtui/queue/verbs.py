@@ -16,6 +16,7 @@ import msgspec
 
 from mailtui.model import RECIPIENT_BITS, Cause, State, may_move
 from mailtui.queue.lanes import make_due, settle_due
+from mailtui.queue.suppression import lift as lift_list
 
 #: Seconds in which a bounce may still be taken back: its DSN does not leave before.
 BOUNCE_DELAY: Final = 60.0
@@ -40,7 +41,7 @@ _GIVEN_UP: Final = (
 APPLIES: Final[dict[Verb, tuple[State, ...]]] = {
     Verb.RETRY: (State.QUEUED, State.DEFERRED),
     Verb.HOLD: (State.QUEUED, State.DEFERRED),
-    Verb.RELEASE: (State.HELD,),
+    Verb.RELEASE: (State.HELD, State.SUPPRESSED),
     Verb.PURGE: (State.QUEUED, State.DEFERRED, State.HELD),
     Verb.BOUNCE: (State.QUEUED, State.DEFERRED, State.HELD),
 }
@@ -79,12 +80,13 @@ class _Recipient(msgspec.Struct, frozen=True):
     former_state: str | None
     former_next: float | None
     changed_at: float
+    body: int
 
 
 def apply(db: sqlite3.Connection, change: Change) -> Step:
     """Do what `change` says. Of a bounce the DSNs are still to be made, by the caller in the same transaction."""
     found = [recipient for row in change.rows if (recipient := _read(db, row)) is not None]
-    fit = [recipient for recipient in found if recipient.state in APPLIES[change.verb]]
+    fit = [recipient for recipient in found if _fits(recipient, change.verb)]
     skipped = sum(recipient.state is State.SENDING for recipient in found)
     _DO[change.verb](db, fit, change)
     _tell(db, fit, change)
@@ -92,9 +94,16 @@ def apply(db: sqlite3.Connection, change: Change) -> Step:
     return Step(tuple(recipient.id for recipient in fit), skipped, len(change.rows) - len(fit) - skipped, lanes)
 
 
+def _fits(recipient: _Recipient, verb: Verb) -> bool:
+    """Whether the verb applies; of what is suppressed the body may be gone (`queue.trash`)."""
+    return recipient.state in APPLIES[verb] and (recipient.state is not State.SUPPRESSED or bool(recipient.body))
+
+
 def _read(db: sqlite3.Connection, row: int) -> _Recipient | None:
     found = db.execute(
-        "SELECT lane, state, next_attempt, former_state, former_next, changed_at FROM recipient WHERE id = ?", (row,)
+        "SELECT lane, state, next_attempt, former_state, former_next, changed_at,"
+        " (SELECT body FROM message WHERE id = recipient.id >> 20) FROM recipient WHERE id = ?",
+        (row,),
     ).fetchone()
     return None if found is None else _Recipient(row, found[0], State(found[1]), *found[2:])
 
@@ -152,7 +161,8 @@ def _set_aside(db: sqlite3.Connection, recipients: list[_Recipient], change: Cha
 
 
 def _release(db: sqlite3.Connection, recipients: list[_Recipient], change: Change) -> None:
-    """Back to the exact former state and schedule; what became due meanwhile is due now, and held time was no lifetime."""
+    """Back to the exact former state and schedule; what became due meanwhile is due now, and held time was no lifetime. What was
+    suppressed goes past the list from now on."""
     first: dict[int, float] = {}
     for recipient in recipients:
         state = State.DEFERRED if recipient.former_state == State.DEFERRED else State.QUEUED
@@ -164,6 +174,8 @@ def _release(db: sqlite3.Connection, recipients: list[_Recipient], change: Chang
             " expires_at = expires_at + ?, changed_at = ? WHERE id = ?",
             (state.value, at, max(change.now - recipient.changed_at, 0.0), change.now, recipient.id),
         )
+        if recipient.state is State.SUPPRESSED:
+            lift_list(db, recipient.id)
     for lane, at in first.items():
         make_due(db, lane, at)
 
