@@ -13,7 +13,7 @@ import click
 from mailtui import __version__
 from mailtui.control.api import ACTIONS, REQUESTS, Backup, Prune, Show, Status
 
-from . import actions, context, host, offline, reads, verbs
+from . import actions, context, host, offline, reads, suppress, verbs
 from .context import Context
 
 WAYS: Final = """\
@@ -51,7 +51,7 @@ _GROUPS: Final = {"queue": queue, "dns": dns}
 _OWN: Final = {Status.name, Show.name, Backup.name, Prune.name, *(action.name for action in ACTIONS)}
 
 for _request in REQUESTS.values():
-    if _request.name not in _OWN:
+    if _request.name not in _OWN and not _request.name.startswith("suppress."):
         _GROUPS.get(_request.name.partition(".")[0], main).add_command(verbs.command(_request))
 for _action in ACTIONS:
     main.add_command(actions.command(_action))
@@ -59,5 +59,6 @@ for _command in (
     *(reads.status, reads.show, reads.log),
     *(host.serve, host.check_config, host.demo, host.passwd, host.dkim),
     *(offline.check_queue, offline.backup, offline.prune),
+    suppress.group,
 ):
     main.add_command(_command)
