@@ -64,8 +64,8 @@ EDGES: Final[dict[tuple[State | None, State], frozenset[Cause]]] = {
     (_Q, _B): frozenset({Cause.OPERATOR, Cause.EXPIRY}),
     (_D, _B): frozenset({Cause.OPERATOR, Cause.EXPIRY}),
     (_H, _B): frozenset({Cause.OPERATOR}),
-    (_Q, _X): frozenset({Cause.SUPPRESSION}),
-    (_D, _X): frozenset({Cause.SUPPRESSION}),
+    (_Q, _X): frozenset({Cause.SUPPRESSION, Cause.UNDO}),  # of a release past the list
+    (_D, _X): frozenset({Cause.SUPPRESSION, Cause.UNDO}),
     (_D, _Q): frozenset({Cause.OPERATOR, Cause.UNDO}),
     (_Q, _D): frozenset({Cause.UNDO}),
     (_H, _Q): frozenset({Cause.OPERATOR, Cause.UNDO}),

@@ -24,6 +24,8 @@ from mailtui.queue.reader import Reader
 from mailtui.queue.selection import select
 from mailtui.queue.verbs import Verb
 from mailtui.rates import NAMES
+from mailtui.suppression_desk import SuppressionDesk
+from mailtui.suppressions import Difference, Suppression, SuppressionPage
 from mailtui.views import (
     Affected,
     AgeRow,
@@ -47,6 +49,7 @@ class Desk:
         self._relay = relay
         self._reader = reader
         self._operator = operator
+        self._suppression = SuppressionDesk(relay, reader)
 
     # ------------------------------------------------------------------ reads
 
@@ -179,6 +182,23 @@ class Desk:
     async def prune(self, request: api.Prune, actor: str) -> Pruned:
         swept = await self._relay.pruner.sweep(time.time())
         return Pruned(swept.messages, swept.bodies, swept.freed)
+
+    # ------------------------------------------------------------------ the suppression list
+
+    async def suppress_list(self, request: api.SuppressList) -> SuppressionPage:
+        return await self._suppression.page(request.limit, request.after)
+
+    async def suppress_lookup(self, request: api.SuppressLookup) -> tuple[Suppression, ...]:
+        return await self._suppression.lookup(request.entry)
+
+    async def suppress_add(self, request: api.SuppressAdd, actor: str) -> Suppression:
+        return await self._suppression.add(request.entry, request.reason, request.expires, request.note, actor)
+
+    async def suppress_remove(self, request: api.SuppressRemove, actor: str) -> tuple[Suppression, ...]:
+        return await self._suppression.remove(request.entries, actor)
+
+    async def suppress_import(self, request: api.SuppressImport, actor: str) -> tuple[Difference, ...]:
+        return await self._suppression.merge(request.entries, actor, request.dry_run)
 
 
 def _disk(path: Path) -> Disk:

@@ -35,6 +35,11 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "stop": {},
     "prune": {},
     "backup": {"path": "/var/tmp/x y"},
+    "suppress.list": {"limit": 10, "after": "@example.org"},
+    "suppress.lookup": {"entry": "a@example.org"},
+    "suppress.add": {"entry": "@example.org", "reason": "moved", "expires": "2026-11-22T10:00:00Z", "note": "so"},
+    "suppress.remove": {"entries": ["a@example.org"]},
+    "suppress.import": {"entries": [{"entry": "a@example.org", "expires": None, "reason": "moved"}], "dry_run": True},
 }
 
 table = pytest.mark.parametrize("kind", REQUESTS.values(), ids=REQUESTS)

@@ -40,6 +40,7 @@ queued deferred  | suppressed               | suppression list
 deferred         | queued                   | operator
 queued           | deferred held purged     | undo
 deferred         | queued held              | undo
+queued deferred  | suppressed               | undo
 held             | purged                   | undo
 held             | purged bounced           | operator
 held suppressed  | queued deferred          | operator

@@ -33,7 +33,8 @@ def read(raw: Mapping[str, object]) -> Config:
 def keys(table: type[msgspec.Struct]) -> dict[str, object]:
     """TOML key -> annotated type of a table; what no file can set (`Config.path`) is not among them."""
     hints = get_type_hints(table, include_extras=True)
-    return {name: hint for name, hint in hints.items() if (table, name) != (Config, "path")}
+    fields = msgspec.structs.fields(table)
+    return {field.encode_name: hints[field.name] for field in fields if (table, field.name) != (Config, "path")}
 
 
 def shown(value: object) -> str:
@@ -65,10 +66,11 @@ def _table(table: type[Table], raw: Mapping[str, object], key: str) -> Table:
         if name not in known:
             raise ConfigError(_unknown(name, dot, known))
     given = {name: _value(known[name], value, dot + name) for name, value in raw.items()}
-    for field in msgspec.structs.fields(table):
-        if field.required and field.name not in given:
-            raise ConfigError(f"{dot}{field.name}: required key is missing")
-    return table(**given)
+    fields = msgspec.structs.fields(table)
+    for field in fields:
+        if field.required and field.encode_name not in given:
+            raise ConfigError(f"{dot}{field.encode_name}: required key is missing")
+    return table(**{field.name: given[field.encode_name] for field in fields if field.encode_name in given})
 
 
 def _unknown(name: str, dot: str, known: Mapping[str, object]) -> str:

@@ -22,6 +22,7 @@ from .addresses import Endpoint, Network
 from .values import Rate
 
 Seconds = Annotated[float, values.duration]
+OptionalSeconds = Annotated[float | None, values.optional(values.duration)]
 Octets = Annotated[int, values.size]
 PositiveOctets = Annotated[int, values.positive_size]
 Count = Annotated[int, values.integer(1)]
@@ -33,6 +34,7 @@ SenderGlob = Annotated[str, addresses.sender_glob]
 
 ListenerKind = Literal["relay", "submission", "submissions"]
 Auth = Literal["required", "optional", "off"]
+SuppressingClass = Literal["no-such-user", "mailbox-disabled", "no-such-domain", "moved", "null-mx"]
 RouteTls = Literal["opportunistic", "required", "verified", "off"]
 
 #: Stands for "not written": `__post_init__` puts the default there that fits the rest of the table.
@@ -225,6 +227,30 @@ class Dsn(msgspec.Struct, frozen=True, kw_only=True):
     rate: Annotated[Rate, values.rate] = Rate(600, 60)
 
 
+class SuppressionExpiry(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """How long an entry of the suppression list stands, by its reason, in seconds; None is until it is removed."""
+
+    no_such_user: OptionalSeconds = 90 * 86400.0
+    mailbox_disabled: OptionalSeconds = 30 * 86400.0
+    no_such_domain: OptionalSeconds = 7 * 86400.0
+    moved: OptionalSeconds = 90 * 86400.0
+    null_mx: OptionalSeconds = 30 * 86400.0
+    manual: OptionalSeconds = None
+
+    def of(self, reason: str) -> float | None:
+        """The seconds of a reason; a class that has no key here stands until it is removed."""
+        key = reason.replace("-", "_")
+        value: float | None = getattr(self, key) if key in self.__struct_fields__ else None
+        return value
+
+
+class Suppression(msgspec.Struct, frozen=True, kw_only=True):
+    """The list of addresses that get no mail: which classes of failure put an address there, and for how long."""
+
+    on: tuple[SuppressingClass, ...] = ("no-such-user", "mailbox-disabled", "no-such-domain", "moved", "null-mx")
+    expiry: SuppressionExpiry = SuppressionExpiry()
+
+
 class Control(msgspec.Struct, frozen=True, kw_only=True):
     """Who may change things (users, `@groups`); how many recipients one purge may take."""
 
@@ -256,6 +282,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     dkim: tuple[Dkim, ...] = ()
     trust: Trust = Trust()
     dsn: Dsn = Dsn()
+    suppression: Suppression = Suppression()
     control: Control = Control()
     log: Log = Log()
     path: Path | None = None

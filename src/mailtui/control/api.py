@@ -11,9 +11,12 @@ from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Generic, Literal, Protocol, TypeVar, cast, get_args
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
 from mailtui.events import AnyEvent, Event
+from mailtui.suppressions import MANUAL, Difference, Suppression, SuppressionPage, Until, Wanted
+from mailtui.suppressions import Entry as Listed
+from mailtui.suppressions import Reason as ListedFor
 from mailtui.views import (
     Affected,
     AgeRow,
@@ -260,6 +263,52 @@ class Backup(Request[BackedUp], frozen=True):
     path: Annotated[str, Meta(description="an absolute path that does not exist yet", max_length=4096)]
 
 
+class SuppressList(Request[SuppressionPage], frozen=True):
+    """The addresses and domains that get no mail, and why."""
+
+    name = "suppress.list"
+    limit: Limit = 1000
+    after: Annotated[str, Meta(description="continue behind this entry", max_length=320)] = ""
+
+
+class SuppressLookup(Request[tuple[Suppression, ...]], frozen=True):
+    """What keeps mail from an address (or @domain); nothing when it gets its mail."""
+
+    name = "suppress.lookup"
+    entry: Listed
+
+
+class SuppressAdd(Request[Suppression], frozen=True):
+    """Send no more mail to an address (or @domain), in place of an entry there is."""
+
+    name = "suppress.add"
+    changes = True
+    risk = Risk.REVERSIBLE
+    entry: Listed
+    reason: ListedFor = MANUAL
+    expires: Until = UNSET
+    note: Annotated[str, Meta(description="for those who come after", max_length=1000)] = ""
+
+
+class SuppressRemove(Request[tuple[Suppression, ...]], frozen=True):
+    """Let mail to addresses (and @domains) go again."""
+
+    name = "suppress.remove"
+    changes = True
+    risk = Risk.REVERSIBLE
+    entries: tuple[Listed, ...]
+
+
+class SuppressImport(Request[tuple[Difference, ...]], frozen=True):
+    """Add many entries to the suppression list; those there already stand as they are asked for now."""
+
+    name = "suppress.import"
+    changes = True
+    risk = Risk.REVERSIBLE
+    entries: tuple[Wanted, ...]
+    dry_run: Annotated[bool, Meta(description="only show the difference")] = False
+
+
 class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What happened lately: the last `limit` events behind `after_seq`; with `follow`, then what happens from now on."""
 
@@ -298,6 +347,7 @@ REQUESTS: Final[dict[str, type[Request[object]]]] = {
         *(Retry, Hold, Release, Purge, Bounce),
         *(Undo, Cancel, Audit),
         *(DnsFlush, Reload, Drain, Stop, Prune, Backup),
+        *(SuppressList, SuppressLookup, SuppressAdd, SuppressRemove, SuppressImport),
     )
 }
 
@@ -332,6 +382,11 @@ class Service(Protocol):
     async def stop(self, request: Stop, actor: str) -> Draining: ...
     async def prune(self, request: Prune, actor: str) -> Pruned: ...
     async def backup(self, request: Backup, actor: str) -> BackedUp: ...
+    async def suppress_list(self, request: SuppressList) -> SuppressionPage: ...
+    async def suppress_lookup(self, request: SuppressLookup) -> tuple[Suppression, ...]: ...
+    async def suppress_add(self, request: SuppressAdd, actor: str) -> Suppression: ...
+    async def suppress_remove(self, request: SuppressRemove, actor: str) -> tuple[Suppression, ...]: ...
+    async def suppress_import(self, request: SuppressImport, actor: str) -> tuple[Difference, ...]: ...
 
     def content(self, request: Content) -> AsyncIterator[bytes]:
         """The octets of a message, in chunks; ControlError before the first when there is none."""

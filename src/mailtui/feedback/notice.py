@@ -79,7 +79,7 @@ _MEANING: Final = {
     "content": ("The recipient's mail system took the message for spam or for something harmful.", _EXPERT),
     "url-reputation": ("The recipient's mail system objects to a link in the message.", _EXPERT),
     "suppressed": (
-        "This address is on the list of those that get no mail from here any more, because earlier mail to it failed.",
+        "This address is on the list of those that get no mail from here; nothing was sent to it.",
         _EXPERT,
     ),
     **dict.fromkeys(("connection", "timeout", "dns", "tls"), _UNREACHABLE),

@@ -97,7 +97,8 @@ def keep(db: sqlite3.Connection, action: int, rows: Iterable[int]) -> None:
     params = [(action, row) for row in rows]
     db.executemany(
         "INSERT INTO action_item (action, recipient, state, next_attempt, expires_at, changed_at, former_state, former_next, attempts,"
-        " before) SELECT ?, id, state, next_attempt, expires_at, changed_at, former_state, former_next, attempts, action"
+        " before, enhanced, text) SELECT ?, id, state, next_attempt, expires_at, changed_at, former_state, former_next, attempts, action,"
+        " iif(state = 'suppressed', enhanced, NULL), iif(state = 'suppressed', text, NULL)"
         " FROM recipient WHERE id = ?",
         params,
     )

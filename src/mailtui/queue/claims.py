@@ -7,8 +7,8 @@ peer), and start-up recovery with quarantine. Functions run in the writer's thre
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Collection
+from typing import Any, Final
 
 from mailtui.model import CONTENT_BITS, RECIPIENT_BITS, Claim, ClaimedRecipient, format_recipient_id, parse_address
 from mailtui.queue.lanes import make_due
@@ -31,7 +31,7 @@ _PROBE = (
     " AND r.id >> 20 <> ?3 AND m.size <= ?4 ORDER BY r.next_attempt LIMIT 1"
 )
 _RECIPIENTS = (
-    "SELECT id, address, notify, orcpt, attempts + 1, expires_at, notices, iif(class = 'unknown-outcome', host, '')"
+    "SELECT id, address, notify, orcpt, attempts + 1, expires_at, notices, iif(class = 'unknown-outcome', host, ''), unsuppress"
     " FROM recipient NOT INDEXED"  # by its rows: SQLite would walk everything due in the lane
     " WHERE id BETWEEN ? AND ? AND lane = ? AND state IN ('queued', 'deferred') AND next_attempt <= ? LIMIT ?"
 )
@@ -39,6 +39,11 @@ _MESSAGE = (
     "SELECT sender, size, received_at, prefix, signature, ret, envid, eight_bit, smtputf8, user, interruptions"
     " FROM message WHERE id = ?"
 )
+#: Messages passed over in one transaction because every recipient is stopped.
+PASSED_OVER: Final = 50
+#: Given waiting recipients (row, address), the rows that are stopped: they are no longer waiting then.
+Screen = Callable[[sqlite3.Connection, list[tuple[int, str]]], Collection[int]]
+
 _SEND = "UPDATE recipient SET state = 'sending', attempts = ?, next_attempt = ?, owner = ?, changed_at = ? WHERE id = ?"
 
 
@@ -60,24 +65,27 @@ def claim(
     owner: str,
     delay: Callable[[int], float],
     probe_not: int | None = None,
+    screen: Screen | None = None,
 ) -> Claim | None:
     """Up to `limit` due recipients of the longest due message of a lane (row, destination, route), now in state sending.
 
     `delay(attempts)` is how long they wait should this process die with them. With `probe_not` the claim is a probe: a small
-    message, another one than that, if there is any. Raises Damaged when the content is not whole.
+    message, another one than that, if there is any. `screen` stops some of them first; None then means that nothing was left, of
+    PASSED_OVER messages at least. Raises Damaged when the content is not whole.
     """
     number, destination, route = lane
-    row = None
-    if probe_not is not None:
-        row = db.execute(_PROBE, (number, now, probe_not, PROBE_SIZE)).fetchone()
-        row = row or db.execute(_PROBE, (number, now, probe_not, ANY_SIZE)).fetchone()
-    if row is None:
-        row = db.execute(_DUE, (number, now)).fetchone()
-    if row is None:
+    message, rows = _next(db, number, now, limit, probe_not)
+    if screen is not None:
+        for _ in range(PASSED_OVER):
+            stopped = screen(db, [(row[0], row[1]) for row in rows if not row[8]])
+            rows = [row for row in rows if row[0] not in stopped]
+            if rows or not stopped:
+                break
+            message, rows = _next(db, number, now, limit, probe_not)
+        else:
+            return None
+    if not rows:
         return None
-    message: int = row[0]
-    first = message << RECIPIENT_BITS
-    rows = db.execute(_RECIPIENTS, (first, first | (1 << RECIPIENT_BITS) - 1, number, now, limit)).fetchall()
     db.executemany(_SEND, [(row[4], now + delay(row[4]), owner, now, row[0]) for row in rows])
     sender, size, received_at, prefix, signature, ret, envid, eight_bit, smtputf8, user, interruptions = db.execute(
         _MESSAGE, (message,)
@@ -106,6 +114,23 @@ def claim(
     if problem:
         raise Damaged(message, tuple(row[0] for row in rows), problem)
     return claimed
+
+
+def _next(
+    db: sqlite3.Connection, lane: int, now: float, limit: int, probe_not: int | None
+) -> tuple[int, list[tuple[Any, ...]]]:
+    """The message whose turn it is, and its due recipients; none when nothing is due."""
+    row = None
+    if probe_not is not None:
+        row = db.execute(_PROBE, (lane, now, probe_not, PROBE_SIZE)).fetchone()
+        row = row or db.execute(_PROBE, (lane, now, probe_not, ANY_SIZE)).fetchone()
+    if row is None:
+        row = db.execute(_DUE, (lane, now)).fetchone()
+    if row is None:
+        return 0, []
+    first = row[0] << RECIPIENT_BITS
+    span = (first, first | (1 << RECIPIENT_BITS) - 1)
+    return row[0], db.execute(_RECIPIENTS, (*span, lane, now, limit)).fetchall()
 
 
 def _content(db: sqlite3.Connection, message: int, size: int) -> tuple[bytes | None, str]:

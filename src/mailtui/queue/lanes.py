@@ -94,7 +94,7 @@ def enter_site(db: sqlite3.Connection, lane: int, name: str) -> SiteRow:
     ).fetchone()
     row = SiteRow(name, *rest)
     db.execute(
-        "UPDATE lane SET site = ?1, failures = 0, reason = '', not_before = ?3, due_at = max(due_at, ?3) WHERE id = ?2"
+        "UPDATE lane SET site = ?1, failures = 0, reason = '', not_before = ?3, due_at = max(due_at, ?3), gone_since = NULL WHERE id = ?2"
         " AND (site IS NOT ?1 OR failures > 0 OR not_before <> ?3)",
         (number, lane, row.broken_until),
     )

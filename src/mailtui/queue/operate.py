@@ -26,7 +26,7 @@ from mailtui.queue.lanes import DueLane, Lanes
 from mailtui.queue.plans import Frozen, Plans, batches
 from mailtui.queue.preview import forecast, preview
 from mailtui.queue.reader import Reader
-from mailtui.queue.selection import Planned, Wanted, told
+from mailtui.queue.selection import Planned, Selection, Wanted, filter_of, told
 from mailtui.queue.store import News, Store
 from mailtui.queue.undo import Undoing
 from mailtui.queue.verbs import APPLIES, BOUNCE_DELAY, Change, Step, Verb
@@ -116,8 +116,8 @@ class Operator:
         """Apply a verb. UnknownId, StalePlan, Unexpected (`expect` is not what would change), TooMany (more than `most` would):
         nothing was done.
 
-        A filter and "everything" mean the states the verb applies to, and count what is being sent as skipped. `now`: retries are
-        not spread.
+        A filter and "everything" mean the states the verb applies to, and count what is being sent as skipped; what is suppressed
+        is released only by its id or a filter that names the state. `now`: retries are not spread.
         """
         frozen = await self._freeze(verb, wanted)
         await self._permit(frozen, expect, most)
@@ -138,8 +138,7 @@ class Operator:
     async def _freeze(self, verb: Verb, wanted: Wanted) -> Frozen:
         if isinstance(wanted, Planned):
             return self._plans.get(wanted.plan, verb, self._clock())
-        states = APPLIES[verb] if verb is Verb.RELEASE else (*APPLIES[verb], State.SENDING)
-        return Frozen(verb, told(wanted), await queries.freeze(self._reader, wanted, states))
+        return Frozen(verb, told(wanted), await queries.freeze(self._reader, wanted, _meant(verb, wanted)))
 
     async def _permit(self, frozen: Frozen, expect: int | None, most: int | None) -> None:
         if expect is None and (most is None or len(frozen.rows) <= most):
@@ -248,6 +247,13 @@ class Operator:
         if action:
             closed = self._store.run(lambda db: actions.finish(db, action, self._clock(), "stopped"))
             closed.add_done_callback(lambda future: future.cancelled() or future.exception())
+
+
+def _meant(verb: Verb, selection: Selection) -> tuple[State, ...]:
+    """The states a verb means where no ids are named."""
+    if verb is Verb.RELEASE:
+        return APPLIES[verb] if filter_of(selection).names_state else (State.HELD,)
+    return (*APPLIES[verb], State.SENDING)
 
 
 class _Total:

@@ -26,11 +26,14 @@ TOP: Final = 20
 OTHER: Final = "other"
 
 _ROWS: Final = "json_each(?) j CROSS JOIN recipient r ON r.id = j.value"
+#: Suppressed, and its body is no longer there to be released.
+_GONE: Final = "r.state = 'suppressed' AND NOT (SELECT m.body FROM message m WHERE m.id = r.id >> 20)"
 #: Each group of alike recipients; `first` marks one recipient of every message, so that messages are counted once.
 _GROUPS: Final = (
     "SELECT state, site, destination, sender, class, age, count(*), sum(first), sum(first * size) FROM"
-    " (SELECT r.state, ifnull(s.name, l.destination) AS site, l.destination, m.sender, r.class, m.size, {age} AS age,"
-    " row_number() OVER (PARTITION BY r.state IN ({states}), r.id >> 20 ORDER BY r.id) = 1 AS first"
+    f" (SELECT iif({_GONE}, '', r.state) AS state,"
+    " ifnull(s.name, l.destination) AS site, l.destination, m.sender, r.class, m.size, {age} AS age,"
+    f" row_number() OVER (PARTITION BY r.state IN ({{states}}) AND NOT ({_GONE}), r.id >> 20 ORDER BY r.id) = 1 AS first"
     f" FROM {_ROWS} JOIN message m ON m.id = r.id >> 20 JOIN lane l ON l.id = r.lane LEFT JOIN site s ON s.id = l.site)"
     " GROUP BY 1, 2, 3, 4, 5, 6"
 )
@@ -53,11 +56,13 @@ class Forecast(msgspec.Struct, frozen=True):
 
 async def forecast(reader: Reader, verb: Verb, rows: array[int]) -> Forecast:
     """What a verb would come to if it were done now, without the breakdown."""
-    by_state: Counter[State] = Counter()
+    by_state: Counter[str] = Counter()
     for chunk in _chunks(rows):
-        found = await reader.fetch(f"SELECT r.state, count(*) FROM {_ROWS} GROUP BY 1", (chunk,), _LIMIT)
+        found = await reader.fetch(
+            f"SELECT iif({_GONE}, '', r.state), count(*) FROM {_ROWS} GROUP BY 1", (chunk,), _LIMIT
+        )
         for state, n in found:
-            by_state[State(str(state))] += cast("int", n)
+            by_state[str(state)] += cast("int", n)
     done, skipped = sum(by_state[state] for state in APPLIES[verb]), by_state[State.SENDING]
     return Forecast(done, skipped, len(rows) - done - skipped)
 

@@ -131,10 +131,14 @@ def drop_history(db: sqlite3.Connection, before: float) -> Swept:
 
 
 def drop_old_rows(db: sqlite3.Connection, keep: Keep, now: float) -> Swept:
-    """Samples, transcripts, events of no message, and actions that are too old. Their ids rise with time, so the first rows tell."""
+    """Samples, transcripts, events of no message, and actions that are too old, and what has ended of the suppression list. Ids of
+    transcripts, events and actions rise with time, so the first rows tell."""
     gone = db.execute(
         "DELETE FROM sample WHERE (minute, lane) IN (SELECT minute, lane FROM sample WHERE minute < ? LIMIT ?)",
         (int((now - SAMPLES) // 60), ROWS),
+    ).rowcount
+    gone += db.execute(
+        "DELETE FROM suppression WHERE id IN (SELECT id FROM suppression WHERE expires <= ? LIMIT ?)", (now, ROWS)
     ).rowcount
     for first in (
         "SELECT id, at FROM transcript ORDER BY id LIMIT ?",

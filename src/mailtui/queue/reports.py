@@ -98,7 +98,7 @@ def _kind_of(state: State, relayed: bool) -> Kind:
 def for_bounced(
     db: sqlite3.Connection, keeper: Keeper, lanes: Lanes, rows: Iterable[int], now: float, delay: float = 0.0
 ) -> News:
-    """The failure reports for recipients that have just been set to bounced otherwise than by an attempt.
+    """The failure reports for recipients that have just been set to bounced, or to suppressed, otherwise than by an attempt.
 
     `delay` seconds pass before they leave: the time in which an operator may still take the bounce back.
     """
@@ -136,7 +136,7 @@ def _from_row(db: sqlite3.Connection, row: int) -> ReportedRecipient:
         host if code else "",
         orcpt,
         expired=class_ == "expired",
-        last_attempt=at,
+        last_attempt=None if class_ == "suppressed" else at,
     )
 
 

@@ -34,6 +34,7 @@ _TABLES: Final = (
     ("action_item", "action"),
     ("action_dsn", "action"),
     ("sample", "minute"),
+    ("suppression", "id"),
 )
 _WAITS: Final = "state IN ('queued', 'sending', 'deferred', 'held')"
 _HIGHEST: Final = (1 << 63) - 1

@@ -1,7 +1,7 @@
 """The queue as the rest of the house sees it: every change of state, each one job of the writer.
 
 Owned here: message numbers, the door for intake, and which steps make one transaction. What the steps are stands in `arrivals`,
-`claims`, `outcomes`, `verbs`, `reports`; when they happen is the runner's business. Belongs to the relay's loop.
+`claims`, `outcomes`, `verbs`, `reports`, `suppressing`; when they happen is the runner's business. Belongs to the relay's loop.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
 from mailtui.config import Config
 from mailtui.errors import QueueIOError
-from mailtui.events import Accepted, Notice, Notified
-from mailtui.model import CONTENT_BITS, ID_EPOCH, Address, Claim, Incoming, encode_id
-from mailtui.queue import actions, arrivals, claims, lanes, outcomes, relane, reports
+from mailtui.events import Accepted, Changed, Notice, Notified
+from mailtui.model import CONTENT_BITS, ID_EPOCH, Address, Claim, Incoming, encode_id, recipient_row
+from mailtui.queue import actions, arrivals, claims, lanes, outcomes, relane, reports, suppressing
 from mailtui.queue.database import BALLAST, BALLAST_SIZE, FILE, open_writer, unusable
 from mailtui.queue.lanes import DueLane, Lanes, SiteRow
 from mailtui.queue.outcomes import Fingerprints, Outcome
+from mailtui.queue.suppression import Suppressions
 from mailtui.queue.writer import Writer
 
 T = TypeVar("T")
@@ -35,7 +36,7 @@ MIN_INODES: Final = 16
 MAX_WAITING: Final = 2000
 
 RouteOf = Callable[[Address, str, int], str]
-News = tuple[list[Notified], list[DueLane]]
+News = tuple[Sequence[Notified | Notice | Changed], Sequence[DueLane]]
 
 
 class Store:
@@ -48,7 +49,7 @@ class Store:
         reporter: reports.Reporter,
         pack: outcomes.Pack,
         fatal: Callable[[QueueIOError], None],
-        publish: Callable[[Accepted | Notified | Notice], None],
+        publish: Callable[[Accepted | Notified | Notice | Changed], None],
         on_accept: Callable[[Sequence[DueLane]], None],
     ) -> None:
         """Opens (or makes) the queue file in `relay.data_dir`; QueueError when it cannot be used.
@@ -65,6 +66,7 @@ class Store:
         self._on_accept = on_accept
         self._lanes = Lanes()
         self._fingerprints = Fingerprints()
+        self.suppressions = Suppressions()
         connection = open_writer(self.path)
         self._last_number, transcript = self._highest(connection)
         self._numbering = threading.Lock()
@@ -109,17 +111,31 @@ class Store:
         expires_at = message.received + self.lifetime(sender)
         due_at = message.received
 
-        def job(db: sqlite3.Connection) -> tuple[DueLane, ...]:
-            return arrivals.store_message(db, self._lanes, message, sequence, rest, routes, expires_at, due_at)
+        def job(db: sqlite3.Connection) -> News:
+            due = arrivals.store_message(db, self._lanes, message, sequence, rest, routes, expires_at, due_at)
+            return ((), due) if self.suppressions.empty(db) else self._stop_listed(db, message, due)
 
         committed = self.writer.submit(job)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         committed.add_done_callback(lambda future: self._accepted(future, message, done))
         return done
 
-    def _accepted(
-        self, committed: asyncio.Future[tuple[DueLane, ...]], message: Incoming, done: asyncio.Future[None]
-    ) -> None:
+    def _stop_listed(self, db: sqlite3.Connection, message: Incoming, due: Sequence[DueLane]) -> News:
+        """Recipients of a message just stored that are on the suppression list never become due."""
+        rows = [
+            (recipient_row(message.number, n), str(r.address)) for n, r in enumerate(message.envelope.recipients, 1)
+        ]
+        stopped, (news, touched) = self._stop(db, rows, message.received)
+        if not stopped:
+            return (), due
+        return news, [*(lane for lane in due if not suppressing.idle(db, lane.id)), *touched]
+
+    def _stop(
+        self, db: sqlite3.Connection, recipients: Sequence[tuple[int, str]], now: float
+    ) -> tuple[Collection[int], suppressing.Told]:
+        return suppressing.stop_listed(db, self, self._lanes, self.suppressions, recipients, now)
+
+    def _accepted(self, committed: asyncio.Future[News], message: Incoming, done: asyncio.Future[None]) -> None:
         """After the commit: answer the session first, then tell the world."""
         if committed.cancelled():
             return
@@ -130,7 +146,14 @@ class Store:
             return
         if not done.done():
             done.set_result(None)
-        self._on_accept(committed.result())
+        self._tell(committed.result())
+
+    def _tell(self, news: News) -> None:
+        """After a commit: publish what it made true and wake the lanes in which something became due."""
+        for notice in news[0]:
+            self._publish(notice)
+        if news[1]:
+            self._on_accept(news[1])
 
     def abandon(self, number: int) -> None:
         """See `intake.door.Door.abandon`."""
@@ -179,14 +202,32 @@ class Store:
     ) -> asyncio.Future[Claim | None]:
         """See `claims.claim`; None when nothing is due, and then the lane's due time is made exact. May fail with Damaged."""
         key = (lane.id, lane.destination, lane.route)
+        stopped: list[News] = []
+
+        def screen(db: sqlite3.Connection, recipients: list[tuple[int, str]]) -> Collection[int]:
+            rows, news = self._stop(db, recipients, now)
+            if rows:
+                stopped.append(news)
+            return rows
 
         def job(db: sqlite3.Connection) -> Claim | None:
-            claim = claims.claim(db, key, now, limit, self.owner, delay, probe_not)
+            stopped.clear()  # a job may be run a second time
+            listed = None if self.suppressions.empty(db) else screen
+            claim = claims.claim(db, key, now, limit, self.owner, delay, probe_not, listed)
             if claim is None:
                 lanes.settle_due(db, lane.id)
             return claim
 
-        return self.writer.submit(job)
+        claimed = self.writer.submit(job)
+        claimed.add_done_callback(lambda done: self._screened(done, stopped, lane))
+        return claimed
+
+    def _screened(self, done: asyncio.Future[Claim | None], stopped: list[News], lane: DueLane) -> None:
+        """Tell of the recipients a claim found on the suppression list; behind them there may be others that are not."""
+        if stopped and not done.cancelled() and done.exception() is None:
+            for news in stopped:
+                self._tell(news)
+            self._on_accept([lane])
 
     async def claim(
         self, lane: DueLane, now: float, limit: int, delay: Callable[[int], float], probe_not: int | None = None
@@ -204,7 +245,9 @@ class Store:
 
         def job(db: sqlite3.Connection) -> News:
             outcomes.record(db, self._lanes, self._fingerprints, self._pack, outcome, now)
-            return self._report(db, outcome, now)
+            listed = suppressing.after_attempts(db, self.suppressions, self.config.suppression, outcome, now)
+            news, touched = self._report(db, outcome, now)
+            return ([*news, *listed] if listed else news), touched
 
         return self._with_news(self.writer.submit(job))
 
@@ -221,12 +264,9 @@ class Store:
             if (error := future.exception()) is not None:
                 done.set_exception(error)
                 return
-            news, touched = future.result()
-            done.set_result(news)
-            for notice in news:
-                self._publish(notice)
-            if touched:
-                self._on_accept(touched)
+            news = future.result()
+            done.set_result([notice for notice in news[0] if isinstance(notice, Notified)])
+            self._tell(news)
 
         committed.add_done_callback(tell)
         return done
@@ -322,6 +362,7 @@ class Store:
         """Trust no row number that was remembered: after a rollback, and before unused rows go. In the writer's thread."""
         self._lanes.forget()
         self._fingerprints.forget()
+        self.suppressions.forget()
 
     def _fill_ballast(self) -> None:
         """A file that can be given up when the disk is full, so that deliveries in flight can still be recorded."""

@@ -17,7 +17,7 @@ import msgspec
 from mailtui.model import RECIPIENT_BITS, Cause, State, may_move
 from mailtui.queue.actions import UNDO
 from mailtui.queue.lanes import make_due, settle_due
-from mailtui.queue.verbs import NOT_GIVEN_UP, SENDING, Step, Verb
+from mailtui.queue.verbs import NO_BODY, NOT_GIVEN_UP, SENDING, Step, Verb
 
 _SCHEDULED: Final = (State.QUEUED, State.DEFERRED)
 #: The states an action leaves its recipients in: from others they have moved on.
@@ -28,11 +28,16 @@ _LEFT_IN: Final[dict[Verb, tuple[State, ...]]] = {
     Verb.PURGE: (State.PURGED,),
     Verb.BOUNCE: (State.BOUNCED,),
 }
+#: What was released past the suppression list shows again why it was on it, and is no longer let past.
+_LISTED_AGAIN: Final = (
+    "UPDATE recipient SET unsuppress = 0, code = 0, class = 'suppressed', fingerprint = 0, host = '', (enhanced, text) ="
+    " (SELECT ifnull(i.enhanced, ''), ifnull(i.text, '') FROM action_item i WHERE i.action = ? AND i.recipient = recipient.id) WHERE id = ?"
+)
 _LOW: Final = (1 << RECIPIENT_BITS) - 1
 
 #: Why recipients stay as they are.
 GONE, ATTEMPTED = "no longer known", "attempted since"
-RESTORED, NO_BODY, DSN_LEFT = "restored already", "its body is gone", "its DSN has left"
+RESTORED, DSN_LEFT = "restored already", "its DSN has left"
 
 
 class Undoing(msgspec.Struct, frozen=True):
@@ -159,6 +164,8 @@ def _bring_back(db: sqlite3.Connection, items: Iterable[_Item], step: Undoing) -
         )
         if step.verb is Verb.BOUNCE:
             db.execute(NOT_GIVEN_UP, (item.id,))
+        if item.was is State.SUPPRESSED:
+            db.execute(_LISTED_AGAIN, (step.undoes, item.id))
         _tell(db, item.id, UNDO, step, step.reason or f"of {step.verb.value}, action {step.undoes}")
     for lane, at in first.items():
         make_due(db, lane, at)

@@ -19,9 +19,11 @@ import msgspec
 from mailtui.model import RECIPIENT_BITS, Cause, State, may_move
 from mailtui.queue import actions
 from mailtui.queue.lanes import make_due, settle_due
+from mailtui.queue.suppression import lift as lift_list
 
-#: Why a recipient is skipped.
+#: Why a recipient is skipped, and why it is too late for one.
 SENDING: Final = "being sent"
+NO_BODY: Final = "its body is gone"
 #: Seconds in which a bounce may still be taken back: its DSN does not leave before.
 BOUNCE_DELAY: Final = 60.0
 
@@ -48,7 +50,7 @@ NOT_GIVEN_UP: Final = (
 APPLIES: Final[dict[Verb, tuple[State, ...]]] = {
     Verb.RETRY: (State.QUEUED, State.DEFERRED),
     Verb.HOLD: (State.QUEUED, State.DEFERRED),
-    Verb.RELEASE: (State.HELD,),
+    Verb.RELEASE: (State.HELD, State.SUPPRESSED),
     Verb.PURGE: (State.QUEUED, State.DEFERRED, State.HELD),
     Verb.BOUNCE: (State.QUEUED, State.DEFERRED, State.HELD),
 }
@@ -89,17 +91,14 @@ class _Recipient(msgspec.Struct, frozen=True):
     former_state: str | None
     former_next: float | None
     changed_at: float
+    body: int
 
 
 def apply(db: sqlite3.Connection, change: Change) -> Step:
     """Do what `change` says. Of a bounce the DSNs are still to be made, by the caller in the same transaction."""
     found = _read(db, change.rows)
-    fit = [recipient for recipient in found if recipient.state in APPLIES[change.verb]]
-    left = Counter(
-        SENDING if recipient.state is State.SENDING else recipient.state.value
-        for recipient in found
-        if recipient.state not in APPLIES[change.verb]
-    )
+    fit = [recipient for recipient in found if _fits(recipient, change.verb)]
+    left = Counter(_unfit(recipient, change.verb) for recipient in found if not _fits(recipient, change.verb))
     if len(found) < len(change.rows):
         left["gone"] = len(change.rows) - len(found)
     skipped = left[SENDING]
@@ -112,10 +111,22 @@ def apply(db: sqlite3.Connection, change: Change) -> Step:
     return Step(changed, skipped, left.total() - skipped, lanes, tuple(left.most_common()))
 
 
+def _fits(recipient: _Recipient, verb: Verb) -> bool:
+    """Whether the verb applies; of what is suppressed the body may be gone (`queue.trash`)."""
+    return recipient.state in APPLIES[verb] and (recipient.state is not State.SUPPRESSED or bool(recipient.body))
+
+
+def _unfit(recipient: _Recipient, verb: Verb) -> str:
+    """Why the verb does not apply to a recipient."""
+    if recipient.state is State.SENDING:
+        return SENDING
+    return NO_BODY if recipient.state in APPLIES[verb] else recipient.state.value
+
+
 def _read(db: sqlite3.Connection, rows: Sequence[int]) -> list[_Recipient]:
     found = db.execute(
-        "SELECT r.id, lane, state, next_attempt, former_state, former_next, changed_at FROM json_each(?) j"
-        " CROSS JOIN recipient r ON r.id = j.value",
+        "SELECT r.id, lane, state, next_attempt, former_state, former_next, changed_at,"
+        " (SELECT body FROM message WHERE id = r.id >> 20) FROM json_each(?) j CROSS JOIN recipient r ON r.id = j.value",
         (json.dumps(list(rows)),),
     )
     return [_Recipient(row, lane, State(state), *rest) for row, lane, state, *rest in found]
@@ -174,7 +185,8 @@ def _set_aside(db: sqlite3.Connection, recipients: list[_Recipient], change: Cha
 
 
 def _release(db: sqlite3.Connection, recipients: list[_Recipient], change: Change) -> None:
-    """Back to the exact former state and schedule; what became due meanwhile is due now, and held time was no lifetime."""
+    """Back to the exact former state and schedule; what became due meanwhile is due now, and held time was no lifetime. What was
+    suppressed goes past the list from now on."""
     first: dict[int, float] = {}
     for recipient in recipients:
         state = State.DEFERRED if recipient.former_state == State.DEFERRED else State.QUEUED
@@ -186,6 +198,8 @@ def _release(db: sqlite3.Connection, recipients: list[_Recipient], change: Chang
             " expires_at = expires_at + ?, changed_at = ? WHERE id = ?",
             (state.value, at, max(change.now - recipient.changed_at, 0.0), change.now, recipient.id),
         )
+        if recipient.state is State.SUPPRESSED:
+            lift_list(db, recipient.id)
     for lane, at in first.items():
         make_due(db, lane, at)
 

@@ -69,3 +69,15 @@ async def test_of_nothing_there_is_nothing_to_say(reader: Reader) -> None:
     for verb in Verb:
         seen = await preview(reader, verb, array("q"), NOW, DAY)
         assert (seen.matched, seen.done, seen.bytes, seen.by_site, seen.irreversible) == (0, 0, 0, (), ())
+
+
+async def test_what_was_suppressed_and_has_no_body_is_not_released(office: Office, reader: Reader) -> None:
+    for body in (0, 1):
+        message = office.message("a@one.example", "b@one.example")
+        office.db.execute("UPDATE recipient SET state = 'suppressed' WHERE id >> 20 = ?", (message,))
+        office.db.execute("UPDATE message SET body = ? WHERE id = ?", (body, message))
+    seen = await preview(reader, Verb.RELEASE, _all(office), NOW, DAY)
+    assert (seen.matched, seen.done, seen.failed, seen.messages) == (4, 2, 2, 1)
+    assert seen.by_state == (Share("suppressed", 2),)
+    found = await forecast(reader, Verb.RELEASE, _all(office))
+    assert (found.done, found.failed) == (2, 2)

@@ -32,6 +32,8 @@ CREATE TABLE action_item (
     former_next   REAL,
     attempts      INTEGER NOT NULL,
     before        INTEGER NOT NULL,                       -- the action that stood before this one
+    enhanced      TEXT,                                   -- of a suppressed one: what it says of the list
+    text          TEXT,
     PRIMARY KEY (action, recipient)
 ) STRICT, WITHOUT ROWID;
 

@@ -1,0 +1,200 @@
+"""`mailtui suppress`: who gets no mail, and why; adding, removing, and lists as files.
+
+Owned here: those commands and how they look. What files look like is `suppression_files`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import click
+import msgspec
+from msgspec import UNSET
+
+from mailtui.control.api import SuppressAdd, SuppressImport, SuppressList, SuppressLookup, SuppressRemove
+from mailtui.errors import ControlError
+from mailtui.suppressions import MANUAL, Difference, Suppression, Until, Wanted
+from mailtui.text import safe_text
+
+from . import context
+from . import suppression_files as files
+from .context import Context, json_option, pass_context
+from .format import Column, clock, table
+
+#: Entries in one request, and the octets they may take in it.
+BATCH: Final = 2000
+OCTETS: Final = 400_000
+_PAGE: Final = 1000
+
+
+class Imported(msgspec.Struct, frozen=True):
+    """What an import did, or would do, in entries."""
+
+    added: int
+    changed: int
+    same: int
+    past: int
+
+
+@click.group("suppress", no_args_is_help=False)
+def group() -> None:
+    """Who gets no mail from here, and why."""
+
+
+def _until(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Until:
+    if value is None:
+        return UNSET
+    if value == "never":
+        return None
+    from mailtui.config.values import Rejected, duration
+
+    try:
+        return datetime.now(UTC) + timedelta(seconds=duration(value))
+    except Rejected as error:
+        raise click.BadParameter(str(error), ctx, parameter) from None
+
+
+@group.command(help=SuppressAdd.__doc__)
+@click.argument("entry", metavar="ADDRESS|@DOMAIN")
+@click.option("--reason", default=MANUAL, show_default=True, help="A class such as no-such-user.")
+@click.option("--for", "until", callback=_until, help="How long (30d), or never; default: by its reason.")
+@click.option("--note", default="", help="A word for those who come after.")
+@json_option
+@pass_context
+def add(here: Context, entry: str, reason: str, until: Until, note: str, as_json: bool) -> None:
+    _show([here.ask(SuppressAdd(entry, reason, until, note))], as_json, "")
+
+
+@group.command(help=SuppressRemove.__doc__)
+@click.argument("entries", metavar="ADDRESS|@DOMAIN...", nargs=-1, required=True)
+@json_option
+@pass_context
+def remove(here: Context, entries: tuple[str, ...], as_json: bool) -> None:
+    gone = here.ask(SuppressRemove(entries))
+    if as_json:
+        context.say_json(gone)
+    else:
+        context.say(f"removed: {safe_text(row.entry)} ({row.reason})" for row in gone)
+
+
+@group.command("list", help=SuppressList.__doc__)
+@click.option("--limit", type=click.IntRange(1), help="At most this many.")
+@json_option
+@pass_context
+def list_(here: Context, limit: int | None, as_json: bool) -> None:
+    _show(_all(here, limit), as_json, "the list is empty")
+
+
+@group.command(help=SuppressLookup.__doc__)
+@click.argument("entry", metavar="ADDRESS|@DOMAIN")
+@json_option
+@pass_context
+def lookup(here: Context, entry: str, as_json: bool) -> None:
+    rows = here.ask(SuppressLookup(entry))
+    _show(rows, as_json, f"{safe_text(entry)} is not suppressed")
+
+
+@group.command()
+@click.option("--format", "format_", type=click.Choice(files.FORMATS), default="json", show_default=True)
+@pass_context
+def export(here: Context, format_: str) -> None:
+    """The whole list, for a file: CSV, JSON lines, or the entries alone."""
+    rows = _all(here, None)
+    if format_ == "json":
+        context.say_json(rows)
+    else:
+        context.say(map(safe_text, files.write(rows, format_)))
+
+
+@group.command("import")
+@click.argument("file", type=click.File("r", encoding="utf-8-sig"))
+@click.option("--format", "format_", type=click.Choice(files.FORMATS), help="Default: by the name of the file.")
+@click.option("--dry-run", is_flag=True, help="Only show the difference.")
+@json_option
+@pass_context
+def import_(here: Context, file: Iterable[str], format_: str | None, dry_run: bool, as_json: bool) -> None:
+    """Add the entries of FILE (- is standard input); those on the list already stand as the file says. All of it is looked at
+    before anything is done."""
+    name = str(getattr(file, "name", "-"))
+    try:
+        batches = list(_batches(files.read(file, format_ or files.format_of(name), name)))
+    except UnicodeDecodeError:
+        raise ControlError("bad-file", f"{name}: not UTF-8") from None
+    differences = [found for batch in batches for found in here.ask(SuppressImport(batch, dry_run=True))]
+    if not dry_run:
+        differences = [found for batch in batches for found in here.ask(SuppressImport(batch))]
+    n = Counter(found.change for found in differences)
+    done = Imported(n["add"], n["change"], n["same"], n["past"])
+    if as_json:
+        context.say_json([found for found in differences if found.change != "same"] if dry_run else [done])
+        return
+    if dry_run:
+        context.say(_difference(found) for found in differences if found.change != "same")
+    verb = "would be " if dry_run else ""
+    context.say(
+        [f"{done.added:,} {verb}added, {done.changed:,} {verb}changed; {done.same:,} the same, {done.past:,} past"]
+    )
+
+
+def _batches(wanted: Iterable[Wanted]) -> Iterator[tuple[Wanted, ...]]:
+    """Parts that fit a request."""
+    batch: list[Wanted] = []
+    octets = 0
+    for item in wanted:
+        size = len(msgspec.json.encode(item))
+        if len(batch) == BATCH or octets + size > OCTETS:
+            yield tuple(batch)
+            batch, octets = [], 0
+        batch.append(item)
+        octets += size
+    if batch:
+        yield tuple(batch)
+
+
+def _difference(found: Difference) -> str:
+    sign = {"add": "+", "change": "~", "past": "!"}[found.change]
+    was = f", was {found.was.reason} until {_ends(found.was.expires)}" if found.was else ""
+    return f"{sign} {safe_text(found.entry)} ({found.reason} until {_ends(found.expires)}{was})"
+
+
+def _ends(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M}Z" if at else "removed"
+
+
+def _all(here: Context, limit: int | None) -> Iterator[Suppression]:
+    """Every entry, page by page."""
+    after, left = "", limit
+    while left is None or left > 0:
+        page = here.ask(SuppressList(_PAGE if left is None else min(left, _PAGE), after))
+        yield from page.rows
+        left = None if left is None else left - len(page.rows)
+        if page.after is None:
+            return
+        after = page.after
+
+
+def _show(rows: Iterable[Suppression], as_json: bool, nothing: str) -> None:
+    if as_json:
+        context.say_json(rows)
+        return
+    found = list(rows)
+    context.say(_screen(found, context.columns(), datetime.now(UTC)) if found else [nothing])
+
+
+def _screen(rows: Sequence[Suppression], cells: int | None, now: datetime) -> Iterator[str]:
+    """A line per entry."""
+    columns = (
+        *(Column("ENTRY", least=16), Column("REASON"), Column("SOURCE"), Column("SINCE", True)),
+        *(Column("UNTIL", True), Column("EVIDENCE", least=16), Column("NOTE", least=8, optional=True)),
+    )
+    cells_of = (
+        (
+            *(row.entry, row.reason, row.source, clock(row.created, now), clock(row.expires, now) or "removed"),
+            *(" ".join(part for part in (row.host and f"{row.host}:", row.evidence) if part), row.note),
+        )
+        for row in rows
+    )
+    yield from table(columns, cells_of, cells)

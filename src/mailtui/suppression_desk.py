@@ -1,0 +1,116 @@
+"""What operators ask of the suppression list: their entries understood, and each change one job of the writer.
+
+Owned here: what an entry may look like, and the errors of saying it wrong. The rows are `queue.suppression`'s. Part of `service`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from mailtui.errors import EX_DATAERR, ControlError
+from mailtui.events import Notice
+from mailtui.intake.address import canonical_domain, parse_path
+from mailtui.intake.replies import Refusal
+from mailtui.queue import suppression
+from mailtui.queue.reader import Reader
+from mailtui.suppressions import Difference, Suppression, SuppressionPage, Until, Wanted
+from mailtui.views import moment
+
+if TYPE_CHECKING:
+    from mailtui.relay import Relay
+
+
+class SuppressionDesk:
+    """Answers for one relay."""
+
+    def __init__(self, relay: Relay, reader: Reader) -> None:
+        self._relay = relay
+        self._reader = reader
+
+    async def page(self, limit: int, after: str) -> SuppressionPage:
+        """Entries in order, behind the one named."""
+        return await suppression.page(self._reader, time.time(), limit, after)
+
+    async def lookup(self, entry: str) -> tuple[Suppression, ...]:
+        """What keeps mail from an address or domain. ControlError when it is neither."""
+        return await suppression.lookup(self._reader, canonical(entry), time.time())
+
+    async def add(self, entry: str, reason: str, expires: Until, note: str, actor: str) -> Suppression:
+        """Put one entry on the list; how it stands now. ControlError for what is no entry, or has ended already."""
+        now, expiry = time.time(), self._relay.config.suppression.expiry
+        end = suppression.ends(expiry, reason, now) if expires is UNSET else expires
+        wanted = Wanted(canonical(entry), reason, end, note=note)
+        if end is not None and end <= moment(now):
+            raise ControlError("past", f"{entry} would have ended already")
+
+        def job(db: sqlite3.Connection) -> None:
+            self._relay.store.suppressions.merge(db, [wanted], expiry, actor, now)
+            suppression.tell(db, now, actor, text)
+
+        text = f"added {wanted.entry} ({reason})"
+        await self._relay.store.run(job)
+        self._publish(now, actor, text)
+        return (await suppression.lookup(self._reader, wanted.entry, now))[0]
+
+    async def remove(self, entries: Sequence[str], actor: str) -> tuple[Suppression, ...]:
+        """Take entries off the list, all or none; those that stood there. ControlError `unknown-entry`."""
+        now, wanted = time.time(), tuple(dict.fromkeys(map(canonical, entries)))
+
+        def job(db: sqlite3.Connection) -> list[Suppression]:
+            gone = suppression.remove(db, wanted, now)
+            if missing := [entry for entry in wanted if entry not in {row.entry for row in gone}]:
+                raise ControlError(
+                    "unknown-entry", f"not on the suppression list: {', '.join(missing[:5])}; nothing was done"
+                )
+            suppression.tell(db, now, actor, text)
+            return gone
+
+        text = f"removed {', '.join(wanted[:5])}" + (f" and {len(wanted) - 5} more" if len(wanted) > 5 else "")
+        gone = await self._relay.store.run(job)
+        self._publish(now, actor, text)
+        return tuple(gone)
+
+    async def merge(self, entries: Sequence[Wanted], actor: str, dry_run: bool) -> tuple[Difference, ...]:
+        """Make many entries stand as they are wanted; what that changes. ControlError: one of them is no entry, nothing was done."""
+        now, expiry = time.time(), self._relay.config.suppression.expiry
+        wanted = [replace(item, entry=canonical(item.entry)) for item in entries]
+
+        def job(db: sqlite3.Connection) -> list[Difference]:
+            found = self._relay.store.suppressions.merge(db, wanted, expiry, actor, now, dry_run)
+            if not dry_run:
+                suppression.tell(db, now, actor, _imported(found))
+            return found
+
+        found = await self._relay.store.run(job)
+        if not dry_run:
+            self._publish(now, actor, _imported(found))
+        return tuple(found)
+
+    def _publish(self, now: float, actor: str, text: str) -> None:
+        self._relay.journal.publish(Notice(now, "info", f"suppression list: {actor} {text}"))
+
+
+def _imported(found: Sequence[Difference]) -> str:
+    changes = [difference.change for difference in found]
+    return f"imported {changes.count('add')} new entries, changed {changes.count('change')}"
+
+
+def canonical(text: str) -> str:
+    """An entry as it is compared: the mailbox by the grammar of RCPT (RFC 5321 4.1.2), or @ and a domain. ControlError."""
+    written = text.strip()
+    try:
+        if written.startswith("@"):
+            return suppression.key(f"@{canonical_domain(written[1:].encode())}")
+        address, rest = parse_path(f"<{written}>".encode(), null_ok=False, smtputf8=True, postmaster_ok=False)
+        if not rest:
+            return suppression.key(str(address))
+    except (Refusal, ValueError):
+        pass
+    hint = "write user@example.org, or @example.org for a whole domain"
+    raise ControlError("bad-entry", f'"{text[:100]}" is neither an address nor a domain', hint, EX_DATAERR)
