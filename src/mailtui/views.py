@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from mailtui.model import TranscriptLine
 
@@ -95,15 +96,26 @@ class DestinationRow(msgspec.Struct, frozen=True):
     suspended_until: datetime | None = None
 
 
-class ReasonRow(msgspec.Struct, frozen=True, rename={"class_": "class"}):
-    """Waiting recipients of one site (or destination) that failed with the same kind of reply.
+class TopDestination(msgspec.Struct, frozen=True):
+    """One of the destinations that make up a group, and its share in recipients (or attempts)."""
 
-    `destinations` is how many there are, `destination` one of them; `fingerprint` the reply without its variable parts;
-    `sentence` what it means; `sample_id` a recipient to look at; `next_attempt` when the first of them is tried again.
+    destination: str
+    count: int
+
+
+class ReasonRow(msgspec.Struct, frozen=True, rename={"class_": "class"}, kw_only=True):
+    """Recipients that wait (or attempts of a window) which failed with the same kind of reply, of one site, destination, sender or
+    user: whatever was asked for is there, the others are not. By class there is none of them. `site` is "" while it is not known.
+
+    `destinations` is how many there are, `top_destinations` the largest of them; `fingerprint` the reply without its variable parts;
+    `sentence` what it means; `first_seen` and `last_seen` are those of this kind of reply anywhere, in a window of the attempts that
+    were counted; `sample_id` is the oldest recipient; `next_attempt` when the first of them is tried again, None when none is.
     """
 
-    site: str
-    destination: str
+    site: str | UnsetType = UNSET
+    destination: str | UnsetType = UNSET
+    sender: str | UnsetType = UNSET
+    user: str | UnsetType = UNSET
     destinations: int
     fingerprint: str
     count: int
@@ -114,6 +126,61 @@ class ReasonRow(msgspec.Struct, frozen=True, rename={"class_": "class"}):
     oldest_seconds: int
     next_attempt: datetime | None
     sample_id: str
+    top_destinations: tuple[TopDestination, ...] = ()
+
+
+class CauseView(msgspec.Struct, frozen=True):
+    """One reason why a recipient is where it is: a word for programs, a sentence for people."""
+
+    kind: str
+    text: str
+
+
+class OtherRecipient(msgspec.Struct, frozen=True):
+    """Another recipient of the message that was asked about, in short."""
+
+    id: str
+    recipient: str
+    state: str
+    next_attempt: datetime | None
+
+
+class WhyView(msgspec.Struct, frozen=True):
+    """Why a recipient is not going out now, and when it will be tried: `answer` in one sentence, `causes` with what decides first.
+
+    `next_attempt` is the earliest moment, None when nothing is planned (held, being sent, finished, deliveries stopped). Asked about
+    a message it speaks of the recipient that is tried next; `others` are the rest.
+    """
+
+    id: str
+    recipient: str
+    state: str
+    answer: str
+    next_attempt: datetime | None
+    causes: tuple[CauseView, ...]
+    others: tuple[OtherRecipient, ...] = ()
+
+
+class IncidentRow(msgspec.Struct, frozen=True, rename={"class_": "class"}):
+    """What differs from the usual. `change`: NEW (not met in the baseline), UP (several times its usual rate), GONE (not met any
+    more), RECOVERED (the same, and the site takes mail), OURS (the trouble is on our side: `sentence` says why, and there is no reply).
+
+    `count` is attempts in the window, `usual` how many of a window's length the baseline has on average; `delivered` what the site took
+    in the window; `sample` a reply as it was received.
+    """
+
+    change: str
+    site: str
+    class_: str
+    count: int
+    usual: float
+    delivered: int
+    destinations: int
+    fingerprint: str
+    sentence: str
+    sample: str
+    first_seen: datetime | None
+    last_seen: datetime | None
 
 
 AGE_LABELS: Final = ("5m", "20m", "1h", "4h", "12h", "1d", "2d", "2d+")

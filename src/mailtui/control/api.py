@@ -14,7 +14,17 @@ import msgspec
 from msgspec import Meta
 
 from mailtui.events import AnyEvent, Event
-from mailtui.views import Affected, AgeRow, Counts, DestinationRow, MessageView, QueuePage, ReasonRow
+from mailtui.views import (
+    Affected,
+    AgeRow,
+    Counts,
+    DestinationRow,
+    IncidentRow,
+    MessageView,
+    QueuePage,
+    ReasonRow,
+    WhyView,
+)
 
 from .results import BackedUp, Draining, Flushed, Pruned, Reloaded, StatusView
 
@@ -38,6 +48,9 @@ Filter = Annotated[
 History = Annotated[bool, Meta(description="finished recipients too")]
 Limit = Annotated[int, Meta(description="at most this many", ge=1, le=10_000)]
 Grouping = Annotated[Literal["site", "destination"], Meta(description="what makes one line")]
+Concern = Annotated[
+    Literal["site", "destination", "sender", "class", "user"], Meta(description="what makes one line, beside the reply")
+]
 
 
 class Request(msgspec.Struct, Generic[R], frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -92,7 +105,10 @@ class QueueReasons(Request[tuple[ReasonRow, ...]], frozen=True):
 
     name = "queue.reasons"
     filter: Filter = ""
-    by: Grouping = "site"
+    by: Concern = "site"
+    window: Annotated[
+        str, Meta(description="count the attempts of the last 15m (or 2h) instead, bounces too", max_length=32)
+    ] = ""
     limit: Limit = 100
 
 
@@ -110,6 +126,23 @@ class Show(Request[MessageView], frozen=True):
 
     name = "show"
     id: Annotated[str, Meta(description="a queue id or <queue id>.<n>", max_length=32)]
+
+
+class Why(Request[WhyView], frozen=True):
+    """Why a recipient is not going out right now, and when it will be tried."""
+
+    name = "why"
+    id: Annotated[str, Meta(description="a queue id or <queue id>.<n>", max_length=32)]
+
+
+class Incidents(Request[tuple[IncidentRow, ...]], frozen=True):
+    """What fails now that did not fail before, what does not any more, and whether it is us."""
+
+    name = "incidents"
+    window: Annotated[str, Meta(description="what is now: the last 15m, compared with the day before", max_length=32)] = (
+        "15m"
+    )
+    limit: Limit = 100
 
 
 class Action(Request[Affected], frozen=True):
@@ -244,7 +277,7 @@ class Entry(msgspec.Struct, frozen=True):
 REQUESTS: Final[dict[str, type[Request[object]]]] = {
     request.name: cast("type[Request[object]]", request)
     for request in (
-        *(Status, QueueList, QueueCount, QueueDomains, QueueReasons, QueueAges, Show),
+        *(Status, QueueList, QueueCount, QueueDomains, QueueReasons, QueueAges, Show, Why, Incidents),
         *(Retry, Hold, Release, Purge, Bounce),
         *(DnsFlush, Reload, Drain, Stop, Prune, Backup),
     )
@@ -267,6 +300,8 @@ class Service(Protocol):
     async def queue_reasons(self, request: QueueReasons) -> tuple[ReasonRow, ...]: ...
     async def queue_ages(self, request: QueueAges) -> tuple[AgeRow, ...]: ...
     async def show(self, request: Show) -> MessageView: ...
+    async def why(self, request: Why) -> WhyView: ...
+    async def incidents(self, request: Incidents) -> tuple[IncidentRow, ...]: ...
     async def retry(self, request: Retry, actor: str) -> Affected: ...
     async def hold(self, request: Hold, actor: str) -> Affected: ...
     async def release(self, request: Release, actor: str) -> Affected: ...

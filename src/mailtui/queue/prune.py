@@ -131,17 +131,17 @@ def drop_history(db: sqlite3.Connection, before: float) -> Swept:
 
 def drop_old_rows(db: sqlite3.Connection, keep: Keep, now: float) -> Swept:
     """Samples, transcripts and events of no message that are too old. Their ids rise with time, so the first rows tell."""
-    gone = db.execute(
-        "DELETE FROM sample WHERE (minute, lane) IN (SELECT minute, lane FROM sample WHERE minute < ? LIMIT ?)",
-        (int((now - SAMPLES) // 60), ROWS),
-    ).rowcount
+    gone = 0
+    for table, key in (("sample", "minute, lane"), ("failure", "minute, lane, fingerprint"), ("moment", "minute")):
+        old = f"SELECT {key} FROM {table} WHERE minute < ? LIMIT ?"
+        gone += db.execute(f"DELETE FROM {table} WHERE ({key}) IN ({old})", (int((now - SAMPLES) // 60), ROWS)).rowcount
     for first in (
         "SELECT id, at FROM transcript ORDER BY id LIMIT ?",
         "SELECT id, at FROM event WHERE message = 0 ORDER BY id LIMIT ?",
     ):
         table = first.split()[4]
-        old = [(row,) for row, at in db.execute(first, (ROWS,)) if at < now - keep.history]
-        gone += db.executemany(f"DELETE FROM {table} WHERE id = ?", old).rowcount if old else 0
+        rows = [(row,) for row, at in db.execute(first, (ROWS,)) if at < now - keep.history]
+        gone += db.executemany(f"DELETE FROM {table} WHERE id = ?", rows).rowcount if rows else 0
     return Swept(rows=gone)
 
 
