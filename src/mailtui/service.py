@@ -18,13 +18,26 @@ from mailtui import __version__
 from mailtui.control import api
 from mailtui.control.results import BackedUp, Disk, Draining, Flushed, Pruned, Rate, Rates, Reloaded, StatusView
 from mailtui.errors import ControlError
-from mailtui.queue import backup, filter, groups, message_view, octets, queries
+from mailtui.queue import backup, facts, filter, groups, history, incidents, message_view, octets, queries, why
+from mailtui.queue import reasons as failures
+from mailtui.queue.measures import duration
 from mailtui.queue.operate import Operator
 from mailtui.queue.reader import Reader
+from mailtui.queue.schedule import Backoff
 from mailtui.queue.selection import select
 from mailtui.queue.verbs import Verb
 from mailtui.rates import NAMES
-from mailtui.views import Affected, AgeRow, Counts, DestinationRow, MessageView, QueuePage, ReasonRow
+from mailtui.views import (
+    Affected,
+    AgeRow,
+    Counts,
+    DestinationRow,
+    IncidentRow,
+    MessageView,
+    QueuePage,
+    ReasonRow,
+    WhyView,
+)
 
 if TYPE_CHECKING:
     from mailtui.relay import Relay
@@ -85,7 +98,8 @@ class Desk:
     async def queue_reasons(self, request: api.QueueReasons) -> tuple[ReasonRow, ...]:
         now = time.time()
         found = filter.parse(request.filter, now=now)
-        return await groups.reasons(self._reader, found, now, request.by, request.limit)
+        window = _window(request.window) if request.window else None
+        return await failures.reasons(self._reader, found, now, request.by, request.limit, window)
 
     async def queue_ages(self, request: api.QueueAges) -> tuple[AgeRow, ...]:
         now = time.time()
@@ -94,6 +108,17 @@ class Desk:
 
     async def show(self, request: api.Show) -> MessageView:
         return await message_view.show(self._reader, request.id)
+
+    async def why(self, request: api.Why) -> WhyView:
+        recipients = await facts.recipients(self._reader, request.id)
+        known, retry = await facts.facts(self._reader, recipients[0].row), self._relay.config.retry
+        live = self._relay.runner.live(known.site)
+        return why.told(recipients, why.why(known, live, Backoff(retry.schedule, retry.jitter), time.time()))
+
+    async def incidents(self, request: api.Incidents) -> tuple[IncidentRow, ...]:
+        now, runner = time.time(), self._relay.runner
+        past = await history.past(self._reader, now, _window(request.window))
+        return incidents.compare(past, runner.live("").outage_since, now)[: request.limit]
 
     def content(self, request: api.Content) -> AsyncIterator[bytes]:
         whole = octets.octets(self._reader, request.id)
@@ -160,6 +185,17 @@ class Desk:
     async def prune(self, request: api.Prune, actor: str) -> Pruned:
         swept = await self._relay.pruner.sweep(time.time())
         return Pruned(swept.messages, swept.bodies, swept.freed)
+
+
+def _window(text: str) -> float:
+    """Seconds of a window as an operator writes it, a minute at least and a day at most."""
+    try:
+        seconds = duration(text)
+    except ValueError:
+        seconds = 0
+    if not 60 <= seconds <= 86_400:
+        raise ControlError("bad-window", f'a window of time is written like 15m or 2h, from 1m to 1d, not "{text}"')
+    return float(seconds)
 
 
 def _disk(path: Path) -> Disk:

@@ -1,6 +1,7 @@
 """What each answer looks like to a person: one function per kind of result, from the value to lines.
 
-Owned here: the layout of the short answers and tables. `status` and `show` have modules of their own. Pure but for the current time,
+Owned here: the layout of the short answers and tables. `status`, `show` and the answers about failures have modules of
+their own. Pure but for the current time,
 which `screen` reads once.
 """
 
@@ -16,14 +17,17 @@ from mailtui.views import (
     AgeRow,
     Counts,
     DestinationRow,
+    IncidentRow,
     MessageView,
     QueuePage,
     QueueRow,
     ReasonRow,
+    WhyView,
 )
 
 from .format import Column, age, clock, plural, size, table
 from .message import message_screen
+from .reasons import incidents_screen, reasons_screen, why_screen
 from .status import status_screen
 
 
@@ -35,6 +39,8 @@ def screen(result: object, cells: int | None, now: datetime | None = None) -> It
             return status_screen(result, moment)
         case MessageView():
             return message_screen(result, moment)
+        case WhyView():
+            return why_screen(result, moment)
         case QueuePage():
             return queue_screen(result.rows, cells, moment)
         case Counts():
@@ -51,11 +57,14 @@ def list_screen(rows: Sequence[object], cells: int | None, now: datetime) -> Ite
     domains = [row for row in rows if isinstance(row, DestinationRow)]
     reasons = [row for row in rows if isinstance(row, ReasonRow)]
     ages = [row for row in rows if isinstance(row, AgeRow)]
+    incidents = [row for row in rows if isinstance(row, IncidentRow)]
     if domains:
         return domains_screen(domains, cells, now)
     if reasons:
         return reasons_screen(reasons, cells, now)
-    return ages_screen(ages, cells) if ages else ["nothing waits"]
+    if incidents:
+        return incidents_screen(incidents, cells, now)
+    return ages_screen(ages, cells) if ages else ["nothing found"]
 
 
 def queue_screen(rows: Sequence[QueueRow], cells: int | None, now: datetime) -> Iterator[str]:
@@ -106,27 +115,6 @@ def domains_screen(rows: Sequence[DestinationRow], cells: int | None, now: datet
         (
             *(row.destination, row.site, row.waiting, row.held, age(row.oldest_seconds) if row.waiting else ""),
             *(row.delivered_15m, row.deferred_15m, row.bounced_15m, row.top_class, clock(row.suspended_until, now)),
-        )
-        for row in rows
-    )
-    yield from table(columns, cells_of, cells)
-
-
-def reasons_screen(rows: Sequence[ReasonRow], cells: int | None, now: datetime) -> Iterator[str]:
-    """A line per kind of failure, the commonest first."""
-    columns = (
-        *(Column("COUNT", True), Column("SITE", least=12), Column("CLASS"), Column("WHAT IT MEANS", least=16)),
-        *(
-            Column("OLDEST", True),
-            Column("NEXT", True, optional=True),
-            Column("EXAMPLE"),
-            Column("REPLY", least=16, optional=True),
-        ),
-    )
-    cells_of = (
-        (
-            *(row.count, row.site or row.destination, row.class_, row.sentence),
-            *(age(row.oldest_seconds), clock(row.next_attempt, now), row.sample_id, row.fingerprint),
         )
         for row in rows
     )

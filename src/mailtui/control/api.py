@@ -139,9 +139,9 @@ class Incidents(Request[tuple[IncidentRow, ...]], frozen=True):
     """What fails now that did not fail before, what does not any more, and whether it is us."""
 
     name = "incidents"
-    window: Annotated[str, Meta(description="what is now: the last 15m, compared with the day before", max_length=32)] = (
-        "15m"
-    )
+    window: Annotated[
+        str, Meta(description="what is now: the last 15m, compared with the day before", max_length=32)
+    ] = "15m"
     limit: Limit = 100
 
 

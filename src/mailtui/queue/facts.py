@@ -113,7 +113,7 @@ async def recipients(reader: Reader, id: str) -> tuple[Other, ...]:
     rows = await reader.fetch(_ROWS, (*id_range(id), MAX_RECIPIENTS))
     if not rows:
         raise UnknownId([id])
-    found = [Other(*cast("tuple[int, str]", row[:2]), State(row[2]), cast("float", row[3])) for row in rows]
+    found = [Other(*cast("tuple[int, str]", row[:2]), State(str(row[2])), cast("float", row[3])) for row in rows]
     return tuple(sorted(found, key=lambda other: (other.state not in WAITING, other.next_attempt, other.row)))
 
 
@@ -123,14 +123,14 @@ async def facts(reader: Reader, row: int) -> Facts:
     if not found:
         raise UnknownId([format_recipient_id(row)])
     last = await reader.fetch(_LAST, (row,))
-    led = _LED.get(State(found[0][0]), "[]")
+    led = _LED.get(State(str(found[0][0])), "[]")
     event = await reader.fetch(_EVENT, (row >> RECIPIENT_BITS, row & (1 << RECIPIENT_BITS) - 1, led))
     return _facts(found[0], last, event)
 
 
 def _facts(row: Row, last: Sequence[Row], event: Sequence[Row]) -> Facts:
     *plain, code, enhanced, text = row
-    known = cast("tuple[State, str, str, str, str, float, float, int, float]", (State(plain[0]), *plain[1:]))
+    known = cast("tuple[State, str, str, str, str, float, float, int, float]", (State(str(plain[0])), *plain[1:]))
     return Facts(
         *known,
         reply=Reply(cast("int", code), str(enhanced), str(text)),

@@ -104,7 +104,8 @@ async def _tallied(reader: Reader, by: By, limit: int) -> list[Row]:
 
 def _reason(row: Row, by: By, now: float) -> ReasonRow:
     key, _, n, places, top, oldest, at, first, last, text, class_, sentence, known, lately = cast(
-        "tuple[str, int, int, int, str, int | None, float | None, float | None, float | None, str, str, str, float, float]", row
+        "tuple[str, int, int, int, str, int | None, float | None, float | None, float | None, str, str, str, float, float]",
+        row,
     )
     return ReasonRow(
         site=("" if key.startswith(" ") else key) if by == "site" else UNSET,

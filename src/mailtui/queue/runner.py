@@ -95,7 +95,7 @@ class Runner(Generic[P]):
         """What stands in the way now of what waits for `site`, beside what the queue file says."""
         found, since = self._sites.get(site), self.outage.since if self.outage.active else 0.0
         slots, most = (self._slots, self._unproven), self._config.delivery.concurrency
-        return Live(self.paused, self._stopping, since, *slots, most, found and found.live())
+        return Live(self.paused, self._stopping, since, *slots, most, found.live() if found else None)
 
     # ------------------------------------------------------------------ what is due
 

@@ -6,17 +6,17 @@ and the time. What decides stands first: what stops all deliveries, then what en
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
 
 from mailtui.model import WAITING, State
-from mailtui.queue.facts import Facts
+from mailtui.queue.facts import Facts, Other
 from mailtui.queue.live import Live, SiteLive
 from mailtui.queue.schedule import HINT_FLOOR, Backoff
 from mailtui.queue.wording import ago, ahead, clock, count, said, span
-from mailtui.views import CauseView
+from mailtui.views import CauseView, OtherRecipient, WhyView, moment
 
 
 class Why(msgspec.Struct, frozen=True):
@@ -123,14 +123,23 @@ def _schedule(facts: Facts, backoff: Backoff, now: float) -> tuple[str, str]:
         reason = f" ({said(event.text)})" if event.text else ""
         return "spread", f"{event.actor} asked for a retry at {clock(event.at, now)}{reason}; many at once are spread"
     if last is None or not facts.attempts:
-        return "planned", "its first attempt is planned for later" + ("" if facts.sender else ", notices leave at a limited rate")
+        return "planned", "its first attempt is planned for later" + (
+            "" if facts.sender else ", notices leave at a limited rate"
+        )
     if facts.class_ == "interrupted":
-        return "interrupted", f"the relay ended during attempt {facts.attempts}; its outcome is unknown and it is made again"
+        return (
+            "interrupted",
+            f"the relay ended during attempt {facts.attempts}; its outcome is unknown and it is made again",
+        )
     met = f"attempt {facts.attempts} was deferred at {clock(last.ended, now)}: {_met(facts)}"
     if last.wait is not None:
         return "hint", f"{met}; {_hint(last.wait, backoff)}"
     step = min(facts.attempts, len(backoff.steps))
-    repeats = f" of {len(backoff.steps)}, the last, which repeats" if step == len(backoff.steps) else f" of {len(backoff.steps)}"
+    repeats = (
+        f" of {len(backoff.steps)}, the last, which repeats"
+        if step == len(backoff.steps)
+        else f" of {len(backoff.steps)}"
+    )
     waits = f"step {step}{repeats}, waits {span(backoff.steps[step - 1])} ± {backoff.jitter:.0%}"
     return "back-off", f"{met}; {waits}, the reply named no time"
 
@@ -150,7 +159,9 @@ def _turn(facts: Facts, live: Live, now: float) -> _Cause:
     """Due, and nothing forbids it: only others are before it."""
     site, due = live.site, "" if now - facts.next_attempt < 1 else f" since {ago(facts.next_attempt, now)}"
     if site is not None and site.in_use >= site.limit:
-        at_once = f"{site.in_use} of {count(site.limit, 'delivery').replace('deliverys', 'deliveries')} at once are under way"
+        at_once = (
+            f"{site.in_use} of {count(site.limit, 'delivery').replace('deliverys', 'deliveries')} at once are under way"
+        )
         more = f" (up to {site.configured} as it proves itself)" if site.limit < site.configured else ""
         return _Cause("slots", f"due{due} and waiting for a slot: to {site.name} {at_once}{more}")
     if live.slots >= live.concurrency:
@@ -204,11 +215,15 @@ def _finished(facts: Facts, live: Live, now: float) -> _Cause:
     event = facts.event
     if facts.state is not State.BOUNCED:
         by = f" by {_who(event.actor)}" if event is not None else ""
-        return _Cause(facts.state.value, f"{facts.state}{by} at {at}{_because(event.text if event is not None else '')}")
+        return _Cause(
+            facts.state.value, f"{facts.state}{by} at {at}{_because(event.text if event is not None else '')}"
+        )
     if event is not None and event.kind == "bounce":
         return _Cause("bounced", f"given up by {_who(event.actor)} at {at}{_because(event.text)}")
     if facts.class_ == "expired" or (event is not None and event.kind == "expired"):
-        return _Cause("expired", f"given up at {at}, its lifetime was over after {tries}; the last reply was: {_met(facts)}")
+        return _Cause(
+            "expired", f"given up at {at}, its lifetime was over after {tries}; the last reply was: {_met(facts)}"
+        )
     return _Cause("bounced", f"given up at {at} after {tries}: {_met(facts)}{_meaning(facts.sentence)}")
 
 
@@ -217,3 +232,22 @@ def _meaning(sentence: str) -> str:
 
 
 _HELD_OR_SENDING: Final = {State.SENDING: _sending, State.HELD: _held}
+
+
+def told(recipients: Sequence[Other], found: Why) -> WhyView:
+    """The answer about the first of some recipients of a message, and the others in short."""
+    first, others = recipients[0], recipients[1:]
+    waiting = sum(other.state in WAITING for other in recipients)
+    several = (
+        f"{waiting} of {len(recipients)} recipients wait, {first.id} {'first' if waiting else 'last'}: "
+        if others
+        else ""
+    )
+    answer = f"{several}{found.answer[0].lower() if several else found.answer[0]}{found.answer[1:]}"
+    at = None if found.next_attempt is None else moment(found.next_attempt)
+    return WhyView(first.id, first.address, first.state.value, answer, at, found.causes, tuple(map(_other, others)))
+
+
+def _other(other: Other) -> OtherRecipient:
+    due = moment(other.next_attempt) if other.state in (State.QUEUED, State.DEFERRED) else None
+    return OtherRecipient(other.id, other.address, other.state.value, due)

@@ -19,18 +19,22 @@ from mailtui.views import (
     AgeRow,
     Ages,
     AttemptView,
+    CauseView,
     Counts,
     Depth,
     DestinationRow,
     EnvelopeView,
     EventView,
+    IncidentRow,
     MessageView,
+    OtherRecipient,
     QueuePage,
     QueueRow,
     ReasonRow,
     RecipientView,
     StateCounts,
     Totals,
+    WhyView,
 )
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -183,7 +187,32 @@ MESSAGE = MessageView(
     ),
     events=(EventView(NOW, "hold", EVIL, EVIL, "1QHQZRES.1"),),
 )
-REASON = ReasonRow(EVIL, EVIL, 1, EVIL, 3, "throttled", "Slow down.", NOW, NOW, 60, NOW, "1QHQZRES.1")
+REASON = ReasonRow(
+    site=EVIL,
+    destinations=1,
+    fingerprint=EVIL,
+    count=3,
+    class_="throttled",
+    sentence="Slow down.",
+    first_seen=NOW,
+    last_seen=NOW,
+    oldest_seconds=60,
+    next_attempt=NOW,
+    sample_id="1QHQZRES.1",
+)
+WHY = WhyView(
+    "1QHQZRES.1",
+    EVIL,
+    "deferred",
+    EVIL,
+    NOW,
+    (CauseView("back-off", EVIL),),
+    (OtherRecipient("1QHQZRES.2", EVIL, "queued", NOW),),
+)
+INCIDENTS = (
+    IncidentRow("OURS", "", "ip-reputation", 9, 0.0, 0, 2, "", EVIL, EVIL, NOW, NOW),
+    IncidentRow("NEW", EVIL, "throttled", 9, 0.5, 0, 2, EVIL, EVIL, EVIL, NOW, NOW),
+)
 RESULTS = (
     STATUS,
     changed(trouble=(EVIL,), hostname=EVIL, environment=EVIL),
@@ -192,9 +221,12 @@ RESULTS = (
     Counts(3, 2, StateCounts(deferred=3)),
     (DestinationRow(EVIL, EVIL, 5, 1, 60, 1, 2, 3, "throttled"),),
     (REASON,),
+    INCIDENTS[1:],
     (AgeRow(EVIL, "", 3, Ages(m5=1, older=2)),),
     (),
     MESSAGE,
+    WHY,
+    INCIDENTS,
     Affected("hold", 5, 3, 1, 1, 2),
     Reloaded(("log.level",), ("listener",)),
     Draining(2),
@@ -212,7 +244,7 @@ def test_nothing_but_text_reaches_the_terminal(result: object, cells: int | None
 
 
 def test_tables_fit_eighty_columns() -> None:
-    for result in RESULTS[2:8]:
+    for result in RESULTS[2:9]:
         assert all(width(line) <= 80 for line in screen(result, 80, NOW))
 
 
