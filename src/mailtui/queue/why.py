@@ -104,7 +104,7 @@ def _breaker(facts: Facts, site: SiteLive | None, now: float) -> _Cause | None:
         failures, until, reason = site.failures, site.broken_until, site.reason
     if not failures:
         return None
-    broken = f"{facts.site} does not work, {count(failures, 'failure')} in a row{_because(reason)}"
+    broken = f"its site {facts.site} does not work, {count(failures, 'failure')} in a row{_because(reason)}"
     if until > now:
         return _Cause("breaker", f"{broken}; one message probes it at {ahead(until, now)}, the rest follow", until)
     if site is not None and site.in_use:
@@ -121,7 +121,10 @@ def _schedule(facts: Facts, backoff: Backoff, now: float) -> tuple[str, str]:
     last, event = facts.last, facts.event
     if event is not None and event.kind == "retry" and (last is None or event.at > last.ended):
         reason = f" ({said(event.text)})" if event.text else ""
-        return "spread", f"{event.actor} asked for a retry at {clock(event.at, now)}{reason}; many at once are spread"
+        return (
+            "spread",
+            f"a retry was asked for by {event.actor} at {clock(event.at, now)}{reason}; many at once are spread",
+        )
     if last is None or not facts.attempts:
         return "planned", "its first attempt is planned for later" + (
             "" if facts.sender else ", notices leave at a limited rate"
@@ -211,7 +214,7 @@ def _finished(facts: Facts, live: Live, now: float) -> _Cause:
     at, tries = ago(facts.changed_at, now), count(facts.attempts, "attempt")
     if facts.state is State.DELIVERED:
         host = facts.host or facts.site or facts.destination
-        return _Cause("delivered", f"{host} accepted it at {at} after {tries}: {said(str(facts.reply)) or 'no reply'}")
+        return _Cause("delivered", f"accepted by {host} at {at} after {tries}: {said(str(facts.reply)) or 'no reply'}")
     event = facts.event
     if facts.state is not State.BOUNCED:
         by = f" by {_who(event.actor)}" if event is not None else ""
