@@ -18,26 +18,30 @@ from mailtui import __version__
 from mailtui.control import api
 from mailtui.control.results import BackedUp, Disk, Draining, Flushed, Pruned, Rate, Rates, Reloaded, StatusView
 from mailtui.errors import ControlError
-from mailtui.queue import backup, facts, filter, groups, history, incidents, message_view, octets, queries, why
+from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.queue import (
+    backup,
+    facts,
+    filter,
+    forecast,
+    groups,
+    history,
+    incidents,
+    message_view,
+    moments,
+    octets,
+    queries,
+    why,
+)
 from mailtui.queue import reasons as failures
-from mailtui.queue.measures import duration
+from mailtui.queue.measures import duration, since
 from mailtui.queue.operate import Operator
 from mailtui.queue.reader import Reader
 from mailtui.queue.schedule import Backoff
 from mailtui.queue.selection import select
 from mailtui.queue.verbs import Verb
 from mailtui.rates import NAMES
-from mailtui.views import (
-    Affected,
-    AgeRow,
-    Counts,
-    DestinationRow,
-    IncidentRow,
-    MessageView,
-    QueuePage,
-    ReasonRow,
-    WhyView,
-)
+from mailtui.views import Affected, AgeRow, Counts, DestinationRow, MessageView, QueuePage, ReasonRow
 
 if TYPE_CHECKING:
     from mailtui.relay import Relay
@@ -120,6 +124,14 @@ class Desk:
         past = await history.past(self._reader, now, _window(request.window))
         return incidents.compare(past, runner.live("").outage_since, now)[: request.limit]
 
+    async def samples(self, request: api.Samples) -> tuple[MomentRow, ...]:
+        now = time.time()
+        end = _moment(request.until, now) if request.until else now
+        return await moments.samples(self._reader, _moment(request.since, now), end, request.limit)
+
+    async def forecast(self, request: api.Forecast) -> tuple[ForecastRow, ...]:
+        return await forecast.forecast(self._reader, time.time(), request.limit)
+
     def content(self, request: api.Content) -> AsyncIterator[bytes]:
         whole = octets.octets(self._reader, request.id)
         return octets.header_of(whole) if request.headers else whole
@@ -196,6 +208,28 @@ def _window(text: str) -> float:
     if not 60 <= seconds <= 86_400:
         raise ControlError("bad-window", f'a window of time is written like 15m or 2h, from 1m to 1d, not "{text}"')
     return float(seconds)
+
+
+def _moment(text: str, now: float) -> float:
+    """POSIX seconds of `2h` (ago), a local time or day, or a moment of UTC with its Z."""
+    for read in (_ago, since, _utc):
+        try:
+            return read(text, now)
+        except ValueError:
+            continue
+    raise ControlError("bad-moment", f'a moment is written like 2h (ago), 09:00 or 2026-11-22T09:00, not "{text}"')
+
+
+def _ago(text: str, now: float) -> float:
+    return now - duration(text)
+
+
+def _utc(text: str, now: float) -> float:
+    """An ISO moment that names its offset."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError("no offset")
+    return found.timestamp()
 
 
 def _disk(path: Path) -> Disk:

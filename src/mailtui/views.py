@@ -129,60 +129,6 @@ class ReasonRow(msgspec.Struct, frozen=True, rename={"class_": "class"}, kw_only
     top_destinations: tuple[TopDestination, ...] = ()
 
 
-class CauseView(msgspec.Struct, frozen=True):
-    """One reason why a recipient is where it is: a word for programs, a sentence for people."""
-
-    kind: str
-    text: str
-
-
-class OtherRecipient(msgspec.Struct, frozen=True):
-    """Another recipient of the message that was asked about, in short."""
-
-    id: str
-    recipient: str
-    state: str
-    next_attempt: datetime | None
-
-
-class WhyView(msgspec.Struct, frozen=True):
-    """Why a recipient is not going out now, and when it will be tried: `answer` in one sentence, `causes` with what decides first.
-
-    `next_attempt` is the earliest moment, None when nothing is planned (held, being sent, finished, deliveries stopped). Asked about
-    a message it speaks of the recipient that is tried next; `others` are the rest.
-    """
-
-    id: str
-    recipient: str
-    state: str
-    answer: str
-    next_attempt: datetime | None
-    causes: tuple[CauseView, ...]
-    others: tuple[OtherRecipient, ...] = ()
-
-
-class IncidentRow(msgspec.Struct, frozen=True, rename={"class_": "class"}):
-    """What differs from the usual. `change`: NEW (not met in the baseline), UP (several times its usual rate), GONE (not met any
-    more), RECOVERED (the same, and the site takes mail), OURS (the trouble is on our side: `sentence` says why, and there is no reply).
-
-    `count` is attempts in the window, `usual` how many of a window's length the baseline has on average; `delivered` what the site took
-    in the window; `sample` a reply as it was received.
-    """
-
-    change: str
-    site: str
-    class_: str
-    count: int
-    usual: float
-    delivered: int
-    destinations: int
-    fingerprint: str
-    sentence: str
-    sample: str
-    first_seen: datetime | None
-    last_seen: datetime | None
-
-
 AGE_LABELS: Final = ("5m", "20m", "1h", "4h", "12h", "1d", "2d", "2d+")
 #: Upper bounds of all age buckets but the last, in seconds.
 AGE_BOUNDS: Final = (300, 1200, 3600, 14400, 43200, 86400, 172800)

@@ -23,6 +23,8 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "show": {"id": "1QHQZRES.1"},
     "why": {"id": "1QHQZRES"},
     "incidents": {"window": "1h", "limit": 5},
+    "samples": {"since": "2h", "until": "2026-11-22T09:00Z", "limit": 5},
+    "forecast": {"limit": 5},
     "retry": {"ids": ["1QHQZRES.1", "1QHQZRES"], "reason": 'said "so"\n', "expect": 0, "dry_run": True},
     "hold": {"filter": "domain:gmail.com"},
     "release": {"everything": True},

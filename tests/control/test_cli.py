@@ -306,6 +306,17 @@ def test_incidents_tell_what_is_new(relay: Relay) -> None:
     assert "NEW" in relay.cli("incidents").stdout
 
 
+def test_the_past_and_the_hour_ahead(relay: Relay) -> None:
+    put_deferred(relay, "a@ahead.test")
+    everything, *each = rows(relay.cli("forecast", "--json", "--limit", "1000"))
+    assert everything["destination"] == "" and len(everything["minutes"]) == 60  # type: ignore[arg-type]
+    assert "ahead.test" in {row["destination"] for row in each}
+    assert relay.cli("forecast").stdout.splitlines()[1].startswith("(all) ")
+    for since in ("2h", "00:00", "2026-01-01", "2026-01-01T00:00Z"):
+        relay.cli("samples", "--since", since, "--until", "1m", "--json")
+    fails(relay.cli("samples", "--since", "soon", check=False), 65, "a moment is written like 2h (ago), 09:00")
+
+
 def test_people_get_tables_and_screens(relay: Relay) -> None:
     queue_id = put_deferred(relay, "a@people.test")
     assert relay.cli("queue", "list", "domain:people.test").stdout.splitlines()[0].startswith("ID ")

@@ -10,8 +10,9 @@ from datetime import datetime
 
 from msgspec import UNSET
 
+from mailtui.findings import IncidentRow, WhyView
 from mailtui.text import safe_text
-from mailtui.views import IncidentRow, ReasonRow, WhyView
+from mailtui.views import ReasonRow
 
 from .format import Column, age, cell, clock, table
 

@@ -11,22 +11,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from mailtui.control.results import BackedUp, Draining, Flushed, Pruned, Reloaded, StatusView
+from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
 from mailtui.views import (
     AGE_LABELS,
     Affected,
     AgeRow,
     Counts,
     DestinationRow,
-    IncidentRow,
     MessageView,
     QueuePage,
     QueueRow,
     ReasonRow,
-    WhyView,
 )
 
 from .format import Column, age, clock, plural, size, table
 from .message import message_screen
+from .minutes import forecast_screen, samples_screen
 from .reasons import incidents_screen, reasons_screen, why_screen
 from .status import status_screen
 
@@ -58,12 +58,18 @@ def list_screen(rows: Sequence[object], cells: int | None, now: datetime) -> Ite
     reasons = [row for row in rows if isinstance(row, ReasonRow)]
     ages = [row for row in rows if isinstance(row, AgeRow)]
     incidents = [row for row in rows if isinstance(row, IncidentRow)]
+    samples = [row for row in rows if isinstance(row, MomentRow)]
+    ahead = [row for row in rows if isinstance(row, ForecastRow)]
     if domains:
         return domains_screen(domains, cells, now)
     if reasons:
         return reasons_screen(reasons, cells, now)
     if incidents:
         return incidents_screen(incidents, cells, now)
+    if samples:
+        return samples_screen(samples, cells, now)
+    if ahead:
+        return forecast_screen(ahead, cells, now)
     return ages_screen(ages, cells) if ages else ["nothing found"]
 
 

@@ -14,17 +14,8 @@ import msgspec
 from msgspec import Meta
 
 from mailtui.events import AnyEvent, Event
-from mailtui.views import (
-    Affected,
-    AgeRow,
-    Counts,
-    DestinationRow,
-    IncidentRow,
-    MessageView,
-    QueuePage,
-    ReasonRow,
-    WhyView,
-)
+from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.views import Affected, AgeRow, Counts, DestinationRow, MessageView, QueuePage, ReasonRow
 
 from .results import BackedUp, Draining, Flushed, Pruned, Reloaded, StatusView
 
@@ -143,6 +134,22 @@ class Incidents(Request[tuple[IncidentRow, ...]], frozen=True):
         str, Meta(description="what is now: the last 15m, compared with the day before", max_length=32)
     ] = "15m"
     limit: Limit = 100
+
+
+class Samples(Request[tuple[MomentRow, ...]], frozen=True):
+    """The relay minute by minute: depth by state, flow, delay of deliveries."""
+
+    name = "samples"
+    since: Annotated[str, Meta(description="from 2h ago, 09:00, or 2026-11-22T09:00 (Z for UTC)", max_length=32)] = "1h"
+    until: Annotated[str, Meta(description="to such a moment; to now when not given", max_length=32)] = ""
+    limit: Limit = 10_000
+
+
+class Forecast(Request[tuple[ForecastRow, ...]], frozen=True):
+    """What the schedule has planned for the next hour, and when backlogs will be gone."""
+
+    name = "forecast"
+    limit: Limit = 20
 
 
 class Action(Request[Affected], frozen=True):
@@ -277,7 +284,19 @@ class Entry(msgspec.Struct, frozen=True):
 REQUESTS: Final[dict[str, type[Request[object]]]] = {
     request.name: cast("type[Request[object]]", request)
     for request in (
-        *(Status, QueueList, QueueCount, QueueDomains, QueueReasons, QueueAges, Show, Why, Incidents),
+        *(
+            Status,
+            QueueList,
+            QueueCount,
+            QueueDomains,
+            QueueReasons,
+            QueueAges,
+            Show,
+            Why,
+            Incidents,
+            Samples,
+            Forecast,
+        ),
         *(Retry, Hold, Release, Purge, Bounce),
         *(DnsFlush, Reload, Drain, Stop, Prune, Backup),
     )
@@ -302,6 +321,8 @@ class Service(Protocol):
     async def show(self, request: Show) -> MessageView: ...
     async def why(self, request: Why) -> WhyView: ...
     async def incidents(self, request: Incidents) -> tuple[IncidentRow, ...]: ...
+    async def samples(self, request: Samples) -> tuple[MomentRow, ...]: ...
+    async def forecast(self, request: Forecast) -> tuple[ForecastRow, ...]: ...
     async def retry(self, request: Retry, actor: str) -> Affected: ...
     async def hold(self, request: Hold, actor: str) -> Affected: ...
     async def release(self, request: Release, actor: str) -> Affected: ...

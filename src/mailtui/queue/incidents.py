@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from mailtui.findings import IncidentRow
 from mailtui.queue.history import Group, Past
 from mailtui.queue.wording import ago, count
-from mailtui.views import IncidentRow, moment
+from mailtui.views import moment
 
 #: A group is UP at so many times its usual rate, and at least so many attempts; as many must have been for it to be missed.
 RATIO: Final = 3.0

@@ -11,12 +11,13 @@ from typing import Final
 
 import msgspec
 
+from mailtui.findings import CauseView, OtherRecipient, WhyView
 from mailtui.model import WAITING, State
 from mailtui.queue.facts import Facts, Other
 from mailtui.queue.live import Live, SiteLive
 from mailtui.queue.schedule import HINT_FLOOR, Backoff
 from mailtui.queue.wording import ago, ahead, clock, count, said, span
-from mailtui.views import CauseView, OtherRecipient, WhyView, moment
+from mailtui.views import moment
 
 
 class Why(msgspec.Struct, frozen=True):

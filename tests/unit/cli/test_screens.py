@@ -13,28 +13,25 @@ from mailtui.cli.message import message_screen
 from mailtui.cli.screens import screen
 from mailtui.cli.status import Limits, headline, judge, status_screen
 from mailtui.control.results import Disk, Draining, Flushed, Pruned, Rate, Rates, Reloaded, StatusView
+from mailtui.findings import CauseView, ForecastRow, IncidentRow, MomentRow, OtherRecipient, WhyView
 from mailtui.model import TranscriptLine
 from mailtui.views import (
     Affected,
     AgeRow,
     Ages,
     AttemptView,
-    CauseView,
     Counts,
     Depth,
     DestinationRow,
     EnvelopeView,
     EventView,
-    IncidentRow,
     MessageView,
-    OtherRecipient,
     QueuePage,
     QueueRow,
     ReasonRow,
     RecipientView,
     StateCounts,
     Totals,
-    WhyView,
 )
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -222,6 +219,8 @@ RESULTS = (
     (DestinationRow(EVIL, EVIL, 5, 1, 60, 1, 2, 3, "throttled"),),
     (REASON,),
     INCIDENTS[1:],
+    (MomentRow(NOW, 1, 2, 3, 4, 5, 6, 7, 8, 0.5, None),),
+    (ForecastRow(EVIL, 5, 9, 7, NOW, True, 0.5, None, None, (0,) * 59 + (9,)),),
     (AgeRow(EVIL, "", 3, Ages(m5=1, older=2)),),
     (),
     MESSAGE,
@@ -244,7 +243,7 @@ def test_nothing_but_text_reaches_the_terminal(result: object, cells: int | None
 
 
 def test_tables_fit_eighty_columns() -> None:
-    for result in RESULTS[2:9]:
+    for result in RESULTS[2:11]:
         assert all(width(line) <= 80 for line in screen(result, 80, NOW))
 
 
