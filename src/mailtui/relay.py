@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 from mailtui import config as settings
 from mailtui import log
@@ -23,6 +23,7 @@ from mailtui.events import Draining, Journal, Notice, Ready, Stopping
 from mailtui.feedback.reporter import Reporter
 from mailtui.intake.listeners import Listeners
 from mailtui.model import Address, Attempt
+from mailtui.queue import moments
 from mailtui.queue.database import Lock, prepare_directory
 from mailtui.queue.prune import Keep
 from mailtui.queue.pruner import Pruner
@@ -49,6 +50,7 @@ class Relay:
         self.config = config
         self.journal = Journal()
         self.rates = Rates()
+        self.meter = moments.Meter(time.time())
         self.started_at = time.time() if started is None else started
         self.ready = False
         self.draining = False
@@ -115,6 +117,7 @@ class Relay:
         self.listeners = Listeners(config, self.store, journal)
         journal.add_sink(log.sink(config.log))
         journal.add_sink(self.rates.sink)
+        journal.add_sink(self.meter.sink)
         self._watch_disk()
         await self._recover()
         if not self.paused:
@@ -192,12 +195,19 @@ class Relay:
             await asyncio.sleep(1)
             self._watch_disk()
             self.courier.pool.sweep(time.monotonic())
+            await self._sample()
             server = self.listeners.server
             now = (server.refused_4xx, server.refused_5xx)
             for name, before, count in zip(("refused_4xx", "refused_5xx"), seen, now, strict=True):
                 if count > before:
                     self.rates.add(name, count - before)
             seen = now
+
+    async def _sample(self) -> None:
+        """Keep the minute that is over; while the disk is full it is lost, mail goes first."""
+        if (flow := self.meter.over(time.time())) is not None:
+            with suppress(Unavailable):
+                await self.store.run(lambda db: moments.write(db, flow))
 
     async def _prune(self) -> None:
         """Let go of what is past its time, a small transaction at a time; history goes before mail is refused."""

@@ -18,9 +18,27 @@ from mailtui import __version__
 from mailtui.control import api
 from mailtui.control.results import BackedUp, Disk, Draining, Flushed, Pruned, Rate, Rates, Reloaded, StatusView
 from mailtui.errors import ControlError
-from mailtui.queue import audit, backup, filter, groups, message_view, octets, queries
+from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.queue import (
+    audit,
+    backup,
+    facts,
+    filter,
+    forecast,
+    groups,
+    history,
+    incidents,
+    message_view,
+    moments,
+    octets,
+    queries,
+    why,
+)
+from mailtui.queue import reasons as failures
+from mailtui.queue.measures import duration, since
 from mailtui.queue.operate import Operator, TooMany
 from mailtui.queue.reader import Reader
+from mailtui.queue.schedule import Backoff
 from mailtui.queue.selection import select
 from mailtui.queue.verbs import Verb
 from mailtui.rates import NAMES
@@ -98,7 +116,8 @@ class Desk:
     async def queue_reasons(self, request: api.QueueReasons) -> tuple[ReasonRow, ...]:
         now = time.time()
         found = filter.parse(request.filter, now=now)
-        return await groups.reasons(self._reader, found, now, request.by, request.limit)
+        window = _window(request.window) if request.window else None
+        return await failures.reasons(self._reader, found, now, request.by, request.limit, window)
 
     async def queue_ages(self, request: api.QueueAges) -> tuple[AgeRow, ...]:
         now = time.time()
@@ -107,6 +126,25 @@ class Desk:
 
     async def show(self, request: api.Show) -> MessageView:
         return await message_view.show(self._reader, request.id)
+
+    async def why(self, request: api.Why) -> WhyView:
+        recipients = await facts.recipients(self._reader, request.id)
+        known, retry = await facts.facts(self._reader, recipients[0].row), self._relay.config.retry
+        live = self._relay.runner.live(known.site)
+        return why.told(recipients, why.why(known, live, Backoff(retry.schedule, retry.jitter), time.time()))
+
+    async def incidents(self, request: api.Incidents) -> tuple[IncidentRow, ...]:
+        now, runner = time.time(), self._relay.runner
+        past = await history.past(self._reader, now, _window(request.window))
+        return incidents.compare(past, runner.live("").outage_since, now)[: request.limit]
+
+    async def samples(self, request: api.Samples) -> tuple[MomentRow, ...]:
+        now = time.time()
+        end = _moment(request.until, now) if request.until else now
+        return await moments.samples(self._reader, _moment(request.since, now), end, request.limit)
+
+    async def forecast(self, request: api.Forecast) -> tuple[ForecastRow, ...]:
+        return await forecast.forecast(self._reader, time.time(), request.limit)
 
     def content(self, request: api.Content) -> AsyncIterator[bytes]:
         whole = octets.octets(self._reader, request.id)
@@ -199,6 +237,39 @@ class Desk:
 
     async def suppress_import(self, request: api.SuppressImport, actor: str) -> tuple[Difference, ...]:
         return await self._suppression.merge(request.entries, actor, request.dry_run)
+
+
+def _window(text: str) -> float:
+    """Seconds of a window as an operator writes it, a minute at least and a day at most."""
+    try:
+        seconds = duration(text)
+    except ValueError:
+        seconds = 0
+    if not 60 <= seconds <= 86_400:
+        raise ControlError("bad-window", f'a window of time is written like 15m or 2h, from 1m to 1d, not "{text}"')
+    return float(seconds)
+
+
+def _moment(text: str, now: float) -> float:
+    """POSIX seconds of `2h` (ago), a local time or day, or a moment of UTC with its Z."""
+    for read in (_ago, since, _utc):
+        try:
+            return read(text, now)
+        except ValueError:
+            continue
+    raise ControlError("bad-moment", f'a moment is written like 2h (ago), 09:00 or 2026-11-22T09:00, not "{text}"')
+
+
+def _ago(text: str, now: float) -> float:
+    return now - duration(text)
+
+
+def _utc(text: str, now: float) -> float:
+    """An ISO moment that names its offset."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError("no offset")
+    return found.timestamp()
 
 
 def _disk(path: Path) -> Disk:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from mailtui.model import TranscriptLine
 
@@ -95,15 +96,26 @@ class DestinationRow(msgspec.Struct, frozen=True):
     suspended_until: datetime | None = None
 
 
-class ReasonRow(msgspec.Struct, frozen=True, rename={"class_": "class"}):
-    """Waiting recipients of one site (or destination) that failed with the same kind of reply.
+class TopDestination(msgspec.Struct, frozen=True):
+    """One of the destinations that make up a group, and its share in recipients (or attempts)."""
 
-    `destinations` is how many there are, `destination` one of them; `fingerprint` the reply without its variable parts;
-    `sentence` what it means; `sample_id` a recipient to look at; `next_attempt` when the first of them is tried again.
+    destination: str
+    count: int
+
+
+class ReasonRow(msgspec.Struct, frozen=True, rename={"class_": "class"}, kw_only=True):
+    """Recipients that wait (or attempts of a window) which failed with the same kind of reply, of one site, destination, sender or
+    user: whatever was asked for is there, the others are not. By class there is none of them. `site` is "" while it is not known.
+
+    `destinations` is how many there are, `top_destinations` the largest of them; `fingerprint` the reply without its variable parts;
+    `sentence` what it means; `first_seen` and `last_seen` are those of this kind of reply anywhere, in a window of the attempts that
+    were counted; `sample_id` is the oldest recipient; `next_attempt` when the first of them is tried again, None when none is.
     """
 
-    site: str
-    destination: str
+    site: str | UnsetType = UNSET
+    destination: str | UnsetType = UNSET
+    sender: str | UnsetType = UNSET
+    user: str | UnsetType = UNSET
     destinations: int
     fingerprint: str
     count: int
@@ -114,6 +126,7 @@ class ReasonRow(msgspec.Struct, frozen=True, rename={"class_": "class"}):
     oldest_seconds: int
     next_attempt: datetime | None
     sample_id: str
+    top_destinations: tuple[TopDestination, ...] = ()
 
 
 AGE_LABELS: Final = ("5m", "20m", "1h", "4h", "12h", "1d", "2d", "2d+")

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from mailtui.control import wire
-from mailtui.control.api import ACTIONS, REQUESTS, Action, Request, Risk, Service
+from mailtui.control.api import ACTIONS, REQUESTS, Action, Service
+from mailtui.control.request import Request, Risk
 from mailtui.service import Desk
 
 EXAMPLES: dict[str, dict[str, object]] = {
@@ -18,9 +19,13 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "queue.list": {"filter": 'from:"a b" state:held,deferred', "history": True, "limit": 7, "after": "1QHQZRES.1"},
     "queue.count": {"filter": "domain:dömäin.example", "history": True},
     "queue.domains": {"filter": "class:throttled", "limit": 3},
-    "queue.reasons": {"filter": "x", "by": "destination", "limit": 1},
+    "queue.reasons": {"filter": "x", "by": "user", "window": "15m", "limit": 1},
     "queue.ages": {"by": "destination"},
     "show": {"id": "1QHQZRES.1"},
+    "why": {"id": "1QHQZRES"},
+    "incidents": {"window": "1h", "limit": 5},
+    "samples": {"since": "2h", "until": "2026-11-22T09:00Z", "limit": 5},
+    "forecast": {"limit": 5},
     "retry": {"ids": ["1QHQZRES.1", "1QHQZRES"], "reason": 'said "so"\n', "expect": 0, "dry_run": True},
     "hold": {"filter": "domain:gmail.com"},
     "release": {"plan": "p-71c30a2b"},

@@ -251,6 +251,76 @@ def test_the_other_reads_have_their_fixed_shapes(relay: Relay) -> None:
     assert all(set(row) >= {"seq", "event", "at"} for row in rows(relay.cli("log", "--json", "--limit", "5")))
 
 
+REASON_KEYS = {
+    *("destinations", "fingerprint", "count", "class", "sentence", "first_seen", "last_seen", "oldest_seconds"),
+    *("next_attempt", "sample_id", "top_destinations"),
+}
+
+
+def test_reasons_have_the_field_that_was_asked_for(relay: Relay) -> None:
+    queue_id = put_deferred(relay, "a@why.test", "b@why.test")
+    for by in ("site", "destination", "sender", "user", "class"):
+        (row,) = rows(relay.cli("queue", "reasons", "--json", "--by", by, "domain:why.test"))
+        assert set(row) == REASON_KEYS | {by}
+        assert (row["count"], row["class"], row["sample_id"]) == (2, "connection", f"{queue_id}.1")
+        assert row["top_destinations"] == [{"destination": "why.test", "count": 2}]
+    assert rows(relay.cli("queue", "reasons", "--json", "--by", "destination"))  # read from the tally
+    (row,) = rows(relay.cli("queue", "reasons", "--json", "--window", "15m", "domain:why.test"))
+    assert int(str(row["count"])) >= 2
+    settled(relay, f"id:{queue_id}", "deferred")
+    assert "why.test" in relay.cli("queue", "reasons", "--by", "destination", "--window", "1h").stdout
+    for wrong in ("soon", "0m", "9d"):
+        fails(relay.cli("queue", "reasons", "--window", wrong, check=False), 65, "a window of time is written like 15m")
+
+
+def test_why_answers_in_one_sentence(relay: Relay) -> None:
+    queue_id = put_deferred(relay, "a@answer.test", "b@answer.test")
+    (row,) = rows(relay.cli("why", f"{queue_id}.1", "--json"))
+    assert set(row) == {"id", "recipient", "state", "answer", "next_attempt", "causes", "others"}
+    assert row["state"] == "deferred" and str(row["next_attempt"]).endswith("Z")
+    kinds = [cause["kind"] for cause in row["causes"]]  # type: ignore[attr-defined]
+    assert set(kinds) == {"breaker", "back-off", "expiry"} and kinds[-1] == "expiry"
+    (both,) = rows(relay.cli("why", queue_id, "--json"))
+    assert "2 of 2 recipients wait" in str(both["answer"]) and len(both["others"]) == 1  # type: ignore[arg-type]
+    relay.cli("hold", f"{queue_id}.2", "--reason", "loop?")
+    held = relay.cli("why", f"{queue_id}.2").stdout.splitlines()
+    assert held[0].startswith("Held by ") and "(loop?)" in held[0] and held[2].startswith("  held ")
+    fails(relay.cli("why", "00000000", check=False), 65, "no such message or recipient: 00000000")
+
+
+def test_incidents_tell_what_is_new(relay: Relay) -> None:
+    put_deferred(relay, "a@incident.test")
+    found = rows(relay.cli("incidents", "--json", "--window", "1h"))
+    assert {row["change"] for row in found} >= {"NEW"}
+    assert set(found[0]) == {
+        *(
+            "change",
+            "site",
+            "class",
+            "count",
+            "usual",
+            "delivered",
+            "destinations",
+            "fingerprint",
+            "sentence",
+            "sample",
+        ),
+        *("first_seen", "last_seen"),
+    }
+    assert "NEW" in relay.cli("incidents").stdout
+
+
+def test_the_past_and_the_hour_ahead(relay: Relay) -> None:
+    put_deferred(relay, "a@ahead.test")
+    everything, *each = rows(relay.cli("forecast", "--json", "--limit", "1000"))
+    assert everything["destination"] == "" and len(everything["minutes"]) == 60  # type: ignore[arg-type]
+    assert "ahead.test" in {row["destination"] for row in each}
+    assert relay.cli("forecast").stdout.splitlines()[1].startswith("(all) ")
+    for since in ("2h", "00:00", "2026-01-01", "2026-01-01T00:00Z"):
+        relay.cli("samples", "--since", since, "--until", "1m", "--json")
+    fails(relay.cli("samples", "--since", "soon", check=False), 65, "a moment is written like 2h (ago), 09:00")
+
+
 def test_people_get_tables_and_screens(relay: Relay) -> None:
     queue_id = put_deferred(relay, "a@people.test")
     assert relay.cli("queue", "list", "domain:people.test").stdout.splitlines()[0].startswith("ID ")

@@ -11,7 +11,8 @@ from typing import Final
 import click
 from msgspec.structs import replace
 
-from mailtui.control.api import Action, Audit, Risk, Undo
+from mailtui.control.api import Action, Audit, Undo
+from mailtui.control.request import Risk
 from mailtui.views import Preview
 
 from . import context

@@ -18,7 +18,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from mailtui.config import Config
-    from mailtui.control.api import Request
+    from mailtui.control.request import Request
 
 R = TypeVar("R")
 

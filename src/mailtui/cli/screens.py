@@ -1,6 +1,7 @@
 """What each answer looks like to a person: one function per kind of result, from the value to lines.
 
-Owned here: the layout of the short answers and tables. `status` and `show` have modules of their own. Pure but for the current time,
+Owned here: the layout of the short answers and tables. `status`, `show` and the answers about failures have modules of
+their own. Pure but for the current time,
 which `screen` reads once.
 """
 
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from mailtui.control.results import BackedUp, Draining, Flushed, Pruned, Reloaded, StatusView
+from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
 from mailtui.views import (
     AGE_LABELS,
     Affected,
@@ -26,7 +28,9 @@ from mailtui.views import (
 
 from .format import Column, age, clock, plural, size, table
 from .message import message_screen
+from .minutes import forecast_screen, samples_screen
 from .operations import audit_screen, operation_screen
+from .reasons import incidents_screen, reasons_screen, why_screen
 from .status import status_screen
 
 
@@ -38,6 +42,8 @@ def screen(result: object, cells: int | None, now: datetime | None = None) -> It
             return status_screen(result, moment)
         case MessageView():
             return message_screen(result, moment)
+        case WhyView():
+            return why_screen(result, moment)
         case QueuePage():
             return queue_screen(result.rows, cells, moment)
         case Counts():
@@ -54,6 +60,9 @@ def list_screen(rows: Sequence[object], cells: int | None, now: datetime) -> Ite
     domains = [row for row in rows if isinstance(row, DestinationRow)]
     reasons = [row for row in rows if isinstance(row, ReasonRow)]
     ages = [row for row in rows if isinstance(row, AgeRow)]
+    incidents = [row for row in rows if isinstance(row, IncidentRow)]
+    samples = [row for row in rows if isinstance(row, MomentRow)]
+    ahead = [row for row in rows if isinstance(row, ForecastRow)]
     audit = [row for row in rows if isinstance(row, AuditRow)]
     if audit:
         return audit_screen(audit, cells, now)
@@ -61,7 +70,13 @@ def list_screen(rows: Sequence[object], cells: int | None, now: datetime) -> Ite
         return domains_screen(domains, cells, now)
     if reasons:
         return reasons_screen(reasons, cells, now)
-    return ages_screen(ages, cells) if ages else ["nothing waits"]
+    if incidents:
+        return incidents_screen(incidents, cells, now)
+    if samples:
+        return samples_screen(samples, cells, now)
+    if ahead:
+        return forecast_screen(ahead, cells, now)
+    return ages_screen(ages, cells) if ages else ["nothing found"]
 
 
 def queue_screen(rows: Sequence[QueueRow], cells: int | None, now: datetime) -> Iterator[str]:
@@ -112,27 +127,6 @@ def domains_screen(rows: Sequence[DestinationRow], cells: int | None, now: datet
         (
             *(row.destination, row.site, row.waiting, row.held, age(row.oldest_seconds) if row.waiting else ""),
             *(row.delivered_15m, row.deferred_15m, row.bounced_15m, row.top_class, clock(row.suspended_until, now)),
-        )
-        for row in rows
-    )
-    yield from table(columns, cells_of, cells)
-
-
-def reasons_screen(rows: Sequence[ReasonRow], cells: int | None, now: datetime) -> Iterator[str]:
-    """A line per kind of failure, the commonest first."""
-    columns = (
-        *(Column("COUNT", True), Column("SITE", least=12), Column("CLASS"), Column("WHAT IT MEANS", least=16)),
-        *(
-            Column("OLDEST", True),
-            Column("NEXT", True, optional=True),
-            Column("EXAMPLE"),
-            Column("REPLY", least=16, optional=True),
-        ),
-    )
-    cells_of = (
-        (
-            *(row.count, row.site or row.destination, row.class_, row.sentence),
-            *(age(row.oldest_seconds), clock(row.next_attempt, now), row.sample_id, row.fingerprint),
         )
         for row in rows
     )

@@ -15,7 +15,7 @@ import click
 import msgspec.inspect
 from msgspec.inspect import BoolType, IntType, LiteralType, Metadata, NoneType, UnionType
 
-from mailtui.control.api import Request
+from mailtui.control.request import Request
 
 from . import context
 from .context import Context

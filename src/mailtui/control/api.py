@@ -7,13 +7,13 @@ command line are all made from `REQUESTS` and `STREAMS`; a verb is written down 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from enum import StrEnum
-from typing import Annotated, ClassVar, Final, Generic, Literal, Protocol, TypeVar, cast, get_args
+from typing import Annotated, ClassVar, Final, Literal, Protocol, cast
 
 import msgspec
 from msgspec import UNSET, Meta
 
 from mailtui.events import AnyEvent, Event
+from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
 from mailtui.suppressions import MANUAL, Difference, Suppression, SuppressionPage, Until, Wanted
 from mailtui.suppressions import Entry as Listed
 from mailtui.suppressions import Reason as ListedFor
@@ -29,21 +29,11 @@ from mailtui.views import (
     ReasonRow,
 )
 
+from .request import Request, Risk
 from .results import BackedUp, Draining, Flushed, Pruned, Reloaded, StatusView
 
 VERSION_HEADER: Final = "Mailtui-Version"
 MAX_REQUEST: Final = 1024 * 1024
-
-R = TypeVar("R")
-
-
-class Risk(StrEnum):
-    """What a request can cost: nothing, something its counterpart brings back, or something gone for good."""
-
-    NONE = "none"
-    REVERSIBLE = "reversible"
-    FINAL = "final"
-
 
 Filter = Annotated[
     str, Meta(description="words such as state:deferred domain:gmail.com, all of which must hold", max_length=65536)
@@ -51,26 +41,9 @@ Filter = Annotated[
 History = Annotated[bool, Meta(description="finished recipients too")]
 Limit = Annotated[int, Meta(description="at most this many", ge=1, le=10_000)]
 Grouping = Annotated[Literal["site", "destination"], Meta(description="what makes one line")]
-
-
-class Request(msgspec.Struct, Generic[R], frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A question or an order whose answer is one `R`. `patience`: seconds after which a client stops waiting."""
-
-    name: ClassVar[str]
-    changes: ClassVar[bool] = False
-    risk: ClassVar[Risk] = Risk.NONE
-    patience: ClassVar[float] = 60.0
-
-    @classmethod
-    def result_type(cls) -> type[R]:
-        """The type of the answer, for decoding it."""
-        bases = cast("tuple[object, ...]", vars(cls).get("__orig_bases__") or cls.__mro__[1].__dict__["__orig_bases__"])
-        return cast("type[R]", get_args(bases[0])[0])
-
-    @property
-    def answer_type(self) -> type[R]:
-        """The type of the answer to this very request, where there are several."""
-        return self.result_type()
+Concern = Annotated[
+    Literal["site", "destination", "sender", "class", "user"], Meta(description="what makes one line, beside the reply")
+]
 
 
 class Status(Request[StatusView], frozen=True):
@@ -110,7 +83,10 @@ class QueueReasons(Request[tuple[ReasonRow, ...]], frozen=True):
 
     name = "queue.reasons"
     filter: Filter = ""
-    by: Grouping = "site"
+    by: Concern = "site"
+    window: Annotated[
+        str, Meta(description="count the attempts of the last 15m (or 2h) instead, bounces too", max_length=32)
+    ] = ""
     limit: Limit = 100
 
 
@@ -128,6 +104,39 @@ class Show(Request[MessageView], frozen=True):
 
     name = "show"
     id: Annotated[str, Meta(description="a queue id or <queue id>.<n>", max_length=32)]
+
+
+class Why(Request[WhyView], frozen=True):
+    """Why a recipient is not going out right now, and when it will be tried."""
+
+    name = "why"
+    id: Annotated[str, Meta(description="a queue id or <queue id>.<n>", max_length=32)]
+
+
+class Incidents(Request[tuple[IncidentRow, ...]], frozen=True):
+    """What fails now that did not fail before, what does not any more, and whether it is us."""
+
+    name = "incidents"
+    window: Annotated[
+        str, Meta(description="what is now: the last 15m, compared with the day before", max_length=32)
+    ] = "15m"
+    limit: Limit = 100
+
+
+class Samples(Request[tuple[MomentRow, ...]], frozen=True):
+    """The relay minute by minute: depth by state, flow, delay of deliveries."""
+
+    name = "samples"
+    since: Annotated[str, Meta(description="from 2h ago, 09:00, or 2026-11-22T09:00 (Z for UTC)", max_length=32)] = "1h"
+    until: Annotated[str, Meta(description="to such a moment; to now when not given", max_length=32)] = ""
+    limit: Limit = 10_000
+
+
+class Forecast(Request[tuple[ForecastRow, ...]], frozen=True):
+    """What the schedule has planned for the next hour, and when backlogs will be gone."""
+
+    name = "forecast"
+    limit: Limit = 20
 
 
 class Action(Request[Affected | Preview], frozen=True):
@@ -344,6 +353,7 @@ REQUESTS: Final[dict[str, type[Request[object]]]] = {
     request.name: cast("type[Request[object]]", request)
     for request in (
         *(Status, QueueList, QueueCount, QueueDomains, QueueReasons, QueueAges, Show),
+        *(Why, Incidents, Samples, Forecast),
         *(Retry, Hold, Release, Purge, Bounce),
         *(Undo, Cancel, Audit),
         *(DnsFlush, Reload, Drain, Stop, Prune, Backup),
@@ -368,6 +378,10 @@ class Service(Protocol):
     async def queue_reasons(self, request: QueueReasons) -> tuple[ReasonRow, ...]: ...
     async def queue_ages(self, request: QueueAges) -> tuple[AgeRow, ...]: ...
     async def show(self, request: Show) -> MessageView: ...
+    async def why(self, request: Why) -> WhyView: ...
+    async def incidents(self, request: Incidents) -> tuple[IncidentRow, ...]: ...
+    async def samples(self, request: Samples) -> tuple[MomentRow, ...]: ...
+    async def forecast(self, request: Forecast) -> tuple[ForecastRow, ...]: ...
     async def retry(self, request: Retry, actor: str) -> Affected | Preview: ...
     async def hold(self, request: Hold, actor: str) -> Affected | Preview: ...
     async def release(self, request: Release, actor: str) -> Affected | Preview: ...

@@ -18,7 +18,8 @@ import msgspec
 from mailtui.errors import EX_NOPERM, ControlError, RelayNotRunning, Unavailable
 
 from . import wire
-from .api import VERSION_HEADER, Content, Entry, Log, Request
+from .api import VERSION_HEADER, Content, Entry, Log
+from .request import Request
 
 R = TypeVar("R")
 

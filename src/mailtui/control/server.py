@@ -21,7 +21,8 @@ from mailtui.errors import EX_NOPERM, EX_USAGE, ControlError, MailtuiError
 from mailtui.events import Journal
 
 from . import peer, wire
-from .api import MAX_REQUEST, REQUESTS, VERSION_HEADER, Content, Log, Request, Service
+from .api import MAX_REQUEST, REQUESTS, VERSION_HEADER, Content, Log, Service
+from .request import Request
 from .stream import entries
 
 logger = logging.getLogger(__name__)

@@ -1,7 +1,7 @@
-"""The queue in groups: by destination, by the reason of failure, by age.
+"""The queue in groups: by destination and by age. Why it waits is in `reasons`.
 
 Owned here: those reads. Counts of destinations come from the tally and the samples, which are kept with every change, so that no
-view has to count the queue; what a filter narrows, and reasons and ages, are counted, within the reader's time limit.
+view has to count the queue; what a filter narrows, and ages, are counted, within the reader's time limit.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Literal, cast
 
-from mailtui.model import ID_EPOCH, RECIPIENT_BITS, format_recipient_id
+from mailtui.model import ID_EPOCH, RECIPIENT_BITS
 from mailtui.queue.conditions import Where
 from mailtui.queue.filter import Filter
 from mailtui.queue.queries import FROM, WAITS, age_of, scope
 from mailtui.queue.reader import Reader, Row
-from mailtui.views import AGE_BOUNDS, AgeRow, Ages, DestinationRow, ReasonRow, moment
+from mailtui.views import AGE_BOUNDS, AgeRow, Ages, DestinationRow
 
 By = Literal["site", "destination"]
 
@@ -114,44 +114,6 @@ async def _oldest(reader: Reader, names: Sequence[str]) -> dict[str, int]:
 
 def _marks(values: Sequence[str]) -> str:
     return ", ".join("?" * len(values))
-
-
-async def reasons(
-    reader: Reader, filter: Filter, now: float, by: By = "site", limit: int = 100
-) -> tuple[ReasonRow, ...]:
-    """Why recipients wait: those of one site (or destination) with the same kind of reply, most first."""
-    where = scope(filter)
-    rows = await reader.fetch(
-        f"SELECT g.site, g.example, g.places, f.text, g.n, f.class, f.sentence, f.first_seen, f.last_seen, g.first, g.next FROM"
-        f" (SELECT {_KEY[by]}, max(ifnull(s.name, '')) AS site, min(l.destination) AS example, count(DISTINCT l.destination) AS places,"
-        " r.fingerprint AS print,"
-        " count(*) AS n, min(r.id) AS first,"
-        " min(iif(r.state IN ('queued', 'deferred'), max(r.next_attempt, l.not_before), NULL)) AS next"
-        f"{FROM}{where.sql} AND {WAITS} AND r.fingerprint > 0 GROUP BY 1, r.fingerprint) g"
-        " JOIN fingerprint f ON f.id = g.print ORDER BY g.n DESC, g.first LIMIT ?",
-        (*where.params, limit),
-    )
-    return tuple(_reason(row, now) for row in rows)
-
-
-def _reason(row: Row, now: float) -> ReasonRow:
-    site, example, places, text, n, class_, sentence, seen, last, first, at = cast(
-        "tuple[str, str, int, str, int, str, str, float, float, int, float | None]", row
-    )
-    return ReasonRow(
-        site=site,
-        destination=example,
-        destinations=places,
-        fingerprint=text,
-        count=n,
-        class_=class_,
-        sentence=sentence,
-        first_seen=moment(seen),
-        last_seen=moment(last),
-        oldest_seconds=age_of(first, now),
-        next_attempt=None if at is None else moment(at),
-        sample_id=format_recipient_id(first),
-    )
 
 
 async def ages(reader: Reader, filter: Filter, now: float, by: By = "site", limit: int = 100) -> tuple[AgeRow, ...]:

@@ -1,6 +1,6 @@
 """Recording what attempts came to: state, attempt, transcript and any DSN in one transaction.
 
-Owned here: the step out of state sending, the failure groups (fingerprints) and the per-minute samples. Functions run in the
+Owned here: the step out of state sending, the failure groups (fingerprints) and the counts by minute. Functions run in the
 writer's thread, inside its transaction; what the outcome *should* be was decided before (`schedule`).
 """
 
@@ -76,22 +76,27 @@ _FINISH = (
 )
 _ATTEMPT = (
     "INSERT OR REPLACE INTO attempt (recipient, n, started, ended, stage, disposition, class, fingerprint, host, address, tls, code,"
-    " enhanced, text, timings, preamble, dialogue) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " enhanced, text, timings, preamble, dialogue, wait) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _SAMPLE = (
     "INSERT INTO sample (minute, lane, delivered, deferred, bounced) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
     " delivered = delivered + excluded.delivered, deferred = deferred + excluded.deferred, bounced = bounced + excluded.bounced"
+)
+_FAILURE = (
+    "INSERT INTO failure (minute, lane, fingerprint, deferred, bounced) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+    " deferred = deferred + excluded.deferred, bounced = bounced + excluded.bounced"
 )
 
 
 def record(
     db: sqlite3.Connection, lanes: Lanes, fingerprints: Fingerprints, pack: Pack, outcome: Outcome, now: float
 ) -> None:
-    """Write an outcome: recipients, attempts, transcripts, samples. DSNs are added by the caller in the same transaction."""
+    """Write an outcome: recipients, attempts, transcripts, counts by minute. DSNs are added by the caller in the same transaction."""
     claim, delivery = outcome.claim, outcome.delivery
     preamble, dialogue = _transcripts(db, pack, delivery, now) if outcome.keep_dialogue else (0, 0)
     numbers = {recipient.id: recipient.attempts for recipient in claim.recipients}
     counts = {disposition: 0 for disposition in Disposition}
+    failed: dict[tuple[int, bool], int] = {}
     encode = msgspec.json.encode
     for move, text, route in zip(outcome.moves, outcome.fingerprints, outcome.routes, strict=True):
         attempt, verdict = move.attempt, move.attempt.verdict
@@ -122,14 +127,20 @@ def record(
                 attempt.recipient, numbers[attempt.recipient], attempt.started, attempt.ended, attempt.stage.value,
                 disposition.value, verdict.class_, group, attempt.host, attempt.address, attempt.tls, reply.code, reply.enhanced,
                 reply.text, encode(attempt.timings).decode() if attempt.timings else "", preamble, dialogue,
+                verdict.wait,
             ),
         )  # fmt: skip
         counts[disposition] += 1
+        if group:
+            key = (group, disposition is Disposition.BOUNCED)
+            failed[key] = failed.get(key, 0) + 1
         if move.state is State.DEFERRED:
             make_due(db, lane, move.next_attempt)
     if delivery.untouched:
         unclaim(db, delivery.untouched, now)
     db.execute(_SAMPLE, (int(now // 60), claim.lane, *(counts[disposition] for disposition in Disposition)))
+    for (group, bounced), n in failed.items():
+        db.execute(_FAILURE, (int(now // 60), claim.lane, group, 0 if bounced else n, n if bounced else 0))
     if outcome.signature is not None:
         db.execute(
             "UPDATE message SET signature = ?, signed = ? WHERE id = ?",

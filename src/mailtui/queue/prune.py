@@ -133,10 +133,10 @@ def drop_history(db: sqlite3.Connection, before: float) -> Swept:
 def drop_old_rows(db: sqlite3.Connection, keep: Keep, now: float) -> Swept:
     """Samples, transcripts, events of no message, and actions that are too old, and what has ended of the suppression list. Ids of
     transcripts, events and actions rise with time, so the first rows tell."""
-    gone = db.execute(
-        "DELETE FROM sample WHERE (minute, lane) IN (SELECT minute, lane FROM sample WHERE minute < ? LIMIT ?)",
-        (int((now - SAMPLES) // 60), ROWS),
-    ).rowcount
+    gone = 0
+    for table, key in (("sample", "minute, lane"), ("failure", "minute, lane, fingerprint"), ("moment", "minute")):
+        old = f"SELECT {key} FROM {table} WHERE minute < ? LIMIT ?"
+        gone += db.execute(f"DELETE FROM {table} WHERE ({key}) IN ({old})", (int((now - SAMPLES) // 60), ROWS)).rowcount
     gone += db.execute(
         "DELETE FROM suppression WHERE id IN (SELECT id FROM suppression WHERE expires <= ? LIMIT ?)", (now, ROWS)
     ).rowcount
@@ -145,8 +145,8 @@ def drop_old_rows(db: sqlite3.Connection, keep: Keep, now: float) -> Swept:
         "SELECT id, at FROM event WHERE message = 0 ORDER BY id LIMIT ?",
     ):
         table = first.split()[4]
-        old = [(row,) for row, at in db.execute(first, (ROWS,)) if at < now - keep.history]
-        gone += db.executemany(f"DELETE FROM {table} WHERE id = ?", old).rowcount if old else 0
+        rows = [(row,) for row, at in db.execute(first, (ROWS,)) if at < now - keep.history]
+        gone += db.executemany(f"DELETE FROM {table} WHERE id = ?", rows).rowcount if rows else 0
     gone += actions.drop_old(db, now - keep.history, ROWS)
     return Swept(rows=gone)
 

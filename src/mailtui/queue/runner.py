@@ -21,6 +21,7 @@ from mailtui.queue.breakers import Breakers
 from mailtui.queue.carriers import Courier, P, Sign
 from mailtui.queue.claims import Damaged
 from mailtui.queue.lanes import DueLane
+from mailtui.queue.live import Live
 from mailtui.queue.recorder import Recorder, stumbled, unreached, untried
 from mailtui.queue.schedule import Backoff
 from mailtui.queue.sites import LaneState, Outage, Site
@@ -89,6 +90,12 @@ class Runner(Generic[P]):
     def outage(self) -> Outage:
         """Whether it is us that nothing reaches."""
         return self._breakers.outage
+
+    def live(self, site: str) -> Live:
+        """What stands in the way now of what waits for `site`, beside what the queue file says."""
+        found, since = self._sites.get(site), self.outage.since if self.outage.active else 0.0
+        slots, most = (self._slots, self._unproven), self._config.delivery.concurrency
+        return Live(self.paused, self._stopping, since, *slots, most, found.live() if found else None)
 
     # ------------------------------------------------------------------ what is due
 

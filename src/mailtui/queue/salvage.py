@@ -34,6 +34,8 @@ _TABLES: Final = (
     ("action_item", "action"),
     ("action_dsn", "action"),
     ("sample", "minute"),
+    ("failure", "minute"),
+    ("moment", "minute"),
     ("suppression", "id"),
 )
 _WAITS: Final = "state IN ('queued', 'sending', 'deferred', 'held')"
@@ -87,7 +89,10 @@ def recover(path: Path, new: Path) -> Recovered:
 
 def _save(old: sqlite3.Connection, db: sqlite3.Connection, table: str, key: str) -> tuple[int, bool]:
     """Copy what can be read of a table; how many rows, and whether that was all."""
-    columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
+    known = {row[1] for row in old.execute(f"PRAGMA table_info({table})")}  # an older file may lack some
+    columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})") if row[1] in known]
+    if not columns:
+        return 0, True
     places = ", ".join("?" * len(columns))
     insert = f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({places})"
     damage: list[str] = []

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from typing import Final
 
 from mailtui.queue.lanes import DueLane, SiteRow
+from mailtui.queue.live import SiteLive
 
 #: Slots before anything is known of a site, and after its first success (design 2.1: "starts at 5").
 UNPROVEN: Final = 2
@@ -58,6 +59,20 @@ class Site:
     def __repr__(self) -> str:
         state = "broken" if self.failures else "proven" if self.proven else "unproven"
         return f"{self.name}: {state}, {self.in_use} of {self.limit:.0f} slots, {len(self.waiting)} lanes"
+
+    def live(self) -> SiteLive:
+        """What it carries now."""
+        return SiteLive(
+            self.name,
+            self.in_use,
+            int(self.limit),
+            self.configured,
+            self.proven,
+            self.failures,
+            self.broken_until,
+            self.reason,
+            len(self.waiting),
+        )
 
     def may_start(self, now: float) -> bool:
         """Whether another delivery may begin: one only while broken, and that not before its time."""
@@ -141,6 +156,7 @@ class Outage:
 
     def __init__(self) -> None:
         self.active = False
+        self.since = 0.0
         self._failed: dict[str, float] = {}
         self._probed = 0.0
 
@@ -151,7 +167,7 @@ class Outage:
         long_enough = now - min(self._failed.values(), default=now) >= self.SILENCE
         if not self.active and len(self._failed) >= self.SITES and long_enough:
             self.active = True
-            self._probed = now
+            self.since = self._probed = now
             return True
         return False
 

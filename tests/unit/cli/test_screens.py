@@ -13,6 +13,7 @@ from mailtui.cli.message import message_screen
 from mailtui.cli.screens import screen
 from mailtui.cli.status import Limits, headline, judge, status_screen
 from mailtui.control.results import Disk, Draining, Flushed, Pruned, Rate, Rates, Reloaded, StatusView
+from mailtui.findings import CauseView, ForecastRow, IncidentRow, MomentRow, OtherRecipient, WhyView
 from mailtui.model import TranscriptLine
 from mailtui.views import (
     Affected,
@@ -197,7 +198,32 @@ def changed_row(**values: object) -> AuditRow:
     return msgspec.structs.replace(AUDIT, **values)
 
 
-REASON = ReasonRow(EVIL, EVIL, 1, EVIL, 3, "throttled", "Slow down.", NOW, NOW, 60, NOW, "1QHQZRES.1")
+REASON = ReasonRow(
+    site=EVIL,
+    destinations=1,
+    fingerprint=EVIL,
+    count=3,
+    class_="throttled",
+    sentence="Slow down.",
+    first_seen=NOW,
+    last_seen=NOW,
+    oldest_seconds=60,
+    next_attempt=NOW,
+    sample_id="1QHQZRES.1",
+)
+WHY = WhyView(
+    "1QHQZRES.1",
+    EVIL,
+    "deferred",
+    EVIL,
+    NOW,
+    (CauseView("back-off", EVIL),),
+    (OtherRecipient("1QHQZRES.2", EVIL, "queued", NOW),),
+)
+INCIDENTS = (
+    IncidentRow("OURS", "", "ip-reputation", 9, 0.0, 0, 2, "", EVIL, EVIL, NOW, NOW),
+    IncidentRow("NEW", EVIL, "throttled", 9, 0.5, 0, 2, EVIL, EVIL, EVIL, NOW, NOW),
+)
 RESULTS = (
     STATUS,
     changed(trouble=(EVIL,), hostname=EVIL, environment=EVIL),
@@ -206,9 +232,14 @@ RESULTS = (
     Counts(3, 2, StateCounts(deferred=3)),
     (DestinationRow(EVIL, EVIL, 5, 1, 60, 1, 2, 3, "throttled"),),
     (REASON,),
+    INCIDENTS[1:],
+    (MomentRow(NOW, 1, 2, 3, 4, 5, 6, 7, 8, 0.5, None),),
+    (ForecastRow(EVIL, 5, 9, 7, NOW, True, 0.5, None, None, (0,) * 59 + (9,)),),
     (AgeRow(EVIL, "", 3, Ages(m5=1, older=2)),),
     (),
     MESSAGE,
+    WHY,
+    INCIDENTS,
     Affected(7, "hold", 5, 3, 1, 1, 2, (Share("being sent", 1), Share(EVIL, 1))),
     Affected(7, "hold", 0, 0, 0, 0, 0),
     PREVIEW,
@@ -230,7 +261,7 @@ def test_nothing_but_text_reaches_the_terminal(result: object, cells: int | None
 
 
 def test_tables_fit_eighty_columns() -> None:
-    for result in RESULTS[2:8]:
+    for result in RESULTS[2:11]:
         assert all(width(line) <= 80 for line in screen(result, 80, NOW))
 
 

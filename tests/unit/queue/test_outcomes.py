@@ -66,6 +66,27 @@ def record(office: Office, what: Outcome, now: float = NOW + 2) -> None:
     office.db.execute("COMMIT")
 
 
+def test_failures_are_counted_by_minute_and_kind_and_a_named_wait_is_kept(office: Office) -> None:
+    claim = claimed(office, *(f"{n}@d.test" for n in range(4)))
+    moves = [move(claim, n, reply) for n, reply in enumerate((OK, BUSY, BUSY, GONE))]
+    attempt = moves[1].attempt
+    asked = msgspec.structs.replace(attempt.verdict, wait=90)
+    moves[1] = msgspec.structs.replace(moves[1], attempt=msgspec.structs.replace(attempt, verdict=asked))
+    record(office, outcome(claim, *moves))
+
+    rows = office.db.execute(
+        "SELECT minute, lane, f.text, deferred, bounced FROM failure JOIN fingerprint f ON f.id = fingerprint ORDER BY 3"
+    ).fetchall()
+    minute = int((NOW + 2) // 60)
+    assert rows == [(minute, claim.lane, "group of 451", 2, 0), (minute, claim.lane, "group of 550", 0, 1)]
+    assert [wait for (wait,) in office.db.execute("SELECT wait FROM attempt ORDER BY recipient")] == [
+        None,
+        90.0,
+        None,
+        None,
+    ]
+
+
 def test_each_recipient_goes_its_own_way(office: Office) -> None:
     claim = claimed(office, "a@d.test", "b@d.test", "c@d.test")
     record(office, outcome(claim, *(move(claim, n, reply) for n, reply in enumerate((OK, BUSY, GONE)))))

@@ -8,6 +8,7 @@ from tests.unit.queue.office import NOW, Office
 from mailtui.model import Disposition, recipient_row
 from mailtui.queue import verbs
 from mailtui.queue.check import check_queue
+from mailtui.queue.moments import Flow, write
 from mailtui.queue.prune import Keep, drop_unused, give_back, used, waiting_octets
 from mailtui.queue.pruner import Offline, Pruner
 from mailtui.queue.verbs import Change, Verb
@@ -150,9 +151,12 @@ async def test_samples_old_events_and_transcripts_of_connections_go_by_age(offic
     office.db.executemany(
         "INSERT INTO event (at, message, kind) VALUES (?, 0, 'reload')", [(NOW - 15 * DAY,), (NOW - 15 * DAY,), (NOW,)]
     )
+    write(office.db, Flow(int(NOW // 60)))
     assert not await _pruner(office).sweep(NOW - 10) or _count(office, "sample") == 1
+    assert (_count(office, "failure"), _count(office, "moment")) == (1, 1)
     await _pruner(office).sweep(NOW + 2 * DAY + 120)
     assert (_count(office, "sample"), _count(office, "event"), _count(office, "transcript")) == (0, 1, 2)
+    assert (_count(office, "failure"), _count(office, "moment")) == (0, 0)
     await _pruner(office).sweep(NOW + 15 * DAY)
     assert (_count(office, "event"), _count(office, "transcript")) == (0, 0)
     assert _count(office, "attempt") == 1  # the recipient still waits, with what was answered

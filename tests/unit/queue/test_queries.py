@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from tests.unit.queue.office import NOW, Office, id_of
 
-from mailtui.model import Disposition, Reply, State, recipient_row
+from mailtui.model import Disposition, State, recipient_row
 from mailtui.queue import groups, message_view, queries
 from mailtui.queue.filter import EVERYTHING, FilterError, parse
 from mailtui.queue.reader import QueryTimeout, Reader
@@ -155,34 +155,6 @@ async def test_destinations_and_totals_come_from_the_counts_that_are_kept(office
     office.db.execute("UPDATE counter SET n = 1000000 WHERE name = 'queued'")
     assert (await groups.domains(reader, EVERYTHING, NOW))[0].waiting == 1_000_000
     assert (await queries.standing(reader, NOW)).queue.queued == 1_000_000
-
-
-async def test_reasons_by_site_and_by_destination(office: Office, reader: Reader) -> None:
-    first = office.message("a@one.example", "b@two.example", age=600)
-    office.message("c@one.example", age=60)
-    full = office.message("d@three.example", age=30)
-    office.try_all("one.example")
-    office.try_all("two.example")
-    office.try_all("three.example", reply=Reply(452, "4.2.2", "full"))
-    office.db.execute("INSERT INTO site (id, name) VALUES (7, 'mx.shared.example')")
-    office.db.execute("UPDATE lane SET site = 7 WHERE destination IN ('one.example', 'two.example')")
-    by_site = await groups.reasons(reader, EVERYTHING, NOW)
-    assert [(row.site, row.destinations, row.fingerprint, row.count, row.class_) for row in by_site] == [
-        ("mx.shared.example", 2, "451 slow down", 3, "throttled"),
-        ("", 1, "452 full", 1, "mailbox-full"),
-    ]
-    assert (by_site[0].oldest_seconds, by_site[0].sample_id) == (600, id_of(first, 1))
-    assert by_site[0].sentence == "They are busy."
-    assert by_site[0].next_attempt is not None
-    assert by_site[0].next_attempt.timestamp() == NOW + 300
-    assert (by_site[1].destination, by_site[1].sample_id) == ("three.example", id_of(full, 1))
-    by_destination = await groups.reasons(reader, EVERYTHING, NOW, "destination")
-    assert [(row.destination, row.site, row.count) for row in by_destination] == [
-        ("one.example", "mx.shared.example", 2),
-        ("two.example", "mx.shared.example", 1),
-        ("three.example", "", 1),
-    ]
-    assert [row.count for row in await groups.reasons(reader, parse("code:452"), NOW)] == [1]
 
 
 async def test_ages_fall_into_their_buckets(office: Office, reader: Reader) -> None:

@@ -26,6 +26,14 @@ def slots(of: Site, now: float = NOW) -> int:
     return count
 
 
+def test_what_it_carries_can_be_seen() -> None:
+    subject = site(failures=2, broken_until=NOW + 9, reason="refused")
+    subject.in_use = 1
+    live = subject.live()
+    assert (live.name, live.in_use, live.limit, live.configured, live.proven) == ("s", 1, UNPROVEN, 20, False)
+    assert (live.failures, live.broken_until, live.reason, live.lanes) == (2, NOW + 9, "refused", 0)
+
+
 def test_a_site_nobody_knows_gets_few_slots() -> None:
     assert slots(site()) == UNPROVEN
     assert slots(site(ceiling=1)) == 1

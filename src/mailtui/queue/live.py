@@ -1,0 +1,36 @@
+"""What the runner knows and the queue file does not, as values: what is under way now, and what stands still.
+
+Owned here: those shapes. They are made by `runner` and `sites`, read by `why` and `incidents`; a snapshot changes nothing.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class SiteLive(msgspec.Struct, frozen=True):
+    """A site the runner works on: deliveries under way, how many it may carry now and by configuration, its breaker, lanes at
+    hand. `broken_until` is POSIX seconds."""
+
+    name: str
+    in_use: int
+    limit: int
+    configured: int
+    proven: bool
+    failures: int
+    broken_until: float
+    reason: str
+    lanes: int
+
+
+class Live(msgspec.Struct, frozen=True):
+    """The runner now. `outage_since` is 0 unless nothing can be reached; `unproven` are the slots at work on sites that have not
+    answered yet, at most half of `concurrency`; `site` is None when nothing was due there for a while."""
+
+    paused: bool = False
+    stopping: bool = False
+    outage_since: float = 0.0
+    slots: int = 0
+    unproven: int = 0
+    concurrency: int = 1
+    site: SiteLive | None = None

@@ -1,0 +1,131 @@
+"""Failures in groups: what waits, or was tried in the last minutes, by whom it concerns and by kind of reply.
+
+Owned here: those reads. Counts by site, destination and class of all that waits come from the tally, which is kept with every change;
+what a filter, senders, users or a window narrow is counted, within the reader's time limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Literal, cast
+
+import msgspec
+from msgspec import UNSET
+
+from mailtui.model import format_recipient_id
+from mailtui.queue.filter import Filter
+from mailtui.queue.queries import FROM, WAITS, age_of, scope
+from mailtui.queue.reader import Reader, Row
+from mailtui.views import ReasonRow, TopDestination, moment
+
+By = Literal["site", "destination", "sender", "class", "user"]
+
+#: Destinations named in a row.
+TOP: Final = 3
+
+#: What makes a line beside the kind of reply; a class is a property of that. Lanes without a site are told apart by destination.
+_KEY: Final[dict[By, str]] = {
+    "site": "ifnull(s.name, ' ' || l.destination)",
+    "destination": "l.destination",
+    "sender": "m.sender",
+    "class": "''",
+    "user": "m.user",
+}
+_TALLIED: Final = ("site", "destination", "class")
+_LANES: Final = " JOIN lane l ON l.id = t.lane LEFT JOIN site s ON s.id = l.site"
+_STANDS: Final = "t.n > 0 AND t.fingerprint > 0 AND t.state IN ('queued', 'sending', 'deferred', 'held')"
+_NEXT: Final = "iif(r.state IN ('queued', 'deferred'), max(r.next_attempt, l.not_before), NULL)"
+#: Destinations of each group `part` (k: whose, f: kind of reply) folded into one line a group.
+_FOLD: Final = (
+    "SELECT g.*, f.text, f.class, f.sentence, f.first_seen, f.last_seen FROM (SELECT k, f, sum(n) AS n, count(*),"
+    f" json_group_array(json_array(place, n)) FILTER (WHERE rank <= {TOP}), min(oldest), min(next), min(first), max(last)"
+    " FROM (SELECT *, row_number() OVER (PARTITION BY k, f ORDER BY n DESC, place) AS rank FROM part) GROUP BY 1, 2) g"
+    " JOIN fingerprint f ON f.id = g.f ORDER BY g.n DESC, g.k, g.f LIMIT ?"
+)
+
+_TOP: Final = msgspec.json.Decoder(list[tuple[str, int]])
+
+
+async def reasons(
+    reader: Reader, filter: Filter, now: float, by: By = "site", limit: int = 100, window: float | None = None
+) -> tuple[ReasonRow, ...]:
+    """Failures of the same kind, most first: of the recipients that wait, or with `window` the attempts of those last seconds,
+    those that ended in a bounce included."""
+    if window is not None:
+        rows = await _attempted(reader, filter, by, limit, now - window)
+    elif filter.everything and by in _TALLIED:
+        rows = await _tallied(reader, by, limit)
+    else:
+        rows = await _waiting(reader, filter, by, limit)
+    return tuple(_reason(row, by, now) for row in rows)
+
+
+async def _waiting(reader: Reader, filter: Filter, by: By, limit: int) -> list[Row]:
+    where = scope(filter)
+    part = (
+        f"SELECT {_KEY[by]} AS k, r.fingerprint AS f, l.destination AS place, count(*) AS n, min(r.id) AS oldest,"
+        f" min({_NEXT}) AS next, NULL AS first, NULL AS last{FROM}{where.sql} AND {WAITS} AND r.fingerprint > 0 GROUP BY 1, 2, 3"
+    )
+    return await reader.fetch(f"WITH part AS ({part}) {_FOLD}", (*where.params, limit))
+
+
+async def _attempted(reader: Reader, filter: Filter, by: By, limit: int, since: float) -> list[Row]:
+    where = scope(filter, history=True)
+    tables = f" FROM attempt t INDEXED BY attempt_failed CROSS JOIN{FROM.removeprefix(' FROM')}"
+    part = (
+        f"SELECT {_KEY[by]} AS k, t.fingerprint AS f, l.destination AS place, count(*) AS n, min(r.id) AS oldest, min({_NEXT}) AS next,"
+        f" min(t.ended) AS first, max(t.ended) AS last{tables}r.id = t.recipient AND t.ended > ? AND t.fingerprint > 0 AND {where.sql}"
+        " GROUP BY 1, 2, 3"
+    )
+    return await reader.fetch(f"WITH part AS ({part}) {_FOLD}", (since, *where.params, limit))
+
+
+async def _tallied(reader: Reader, by: By, limit: int) -> list[Row]:
+    """Counts of the tally; then of the groups that are shown the oldest and the next, a look-up a lane each."""
+    part = (
+        f"SELECT {_KEY[by]} AS k, t.fingerprint AS f, l.destination AS place, sum(t.n) AS n, NULL AS oldest, NULL AS next,"
+        f" NULL AS first, NULL AS last FROM tally t{_LANES} WHERE {_STANDS} GROUP BY 1, 2, 3"
+    )
+    rows = await reader.fetch(f"WITH part AS ({part}) {_FOLD}", (limit,))
+    shown = msgspec.json.encode([row[:2] for row in rows]).decode()
+    ends = await reader.fetch(
+        f"SELECT {_KEY[by]}, t.fingerprint,"
+        " min((SELECT min(r.id) FROM recipient r INDEXED BY recipient_group WHERE r.lane = t.lane AND r.fingerprint = t.fingerprint"
+        f" AND r.fingerprint > 0 AND {WAITS})),"
+        " min((SELECT max(r.next_attempt, l.not_before) FROM recipient r INDEXED BY recipient_due WHERE r.lane = t.lane"
+        " AND r.state IN ('queued', 'deferred') AND r.fingerprint = t.fingerprint ORDER BY r.next_attempt LIMIT 1))"
+        f" FROM (SELECT DISTINCT lane, fingerprint FROM tally t WHERE {_STANDS}) t{_LANES}"
+        f" WHERE ({_KEY[by]}, t.fingerprint) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?)) GROUP BY 1, 2",
+        (shown,),
+    )
+    found = {(k, f): (oldest, next) for k, f, oldest, next in ends}
+    return [(*row[:5], *found.get((row[0], row[1]), (None, None)), *row[7:]) for row in rows]
+
+
+def _reason(row: Row, by: By, now: float) -> ReasonRow:
+    key, _, n, places, top, oldest, at, first, last, text, class_, sentence, known, lately = cast(
+        "tuple[str, int, int, int, str, int | None, float | None, float | None, float | None, str, str, str, float, float]",
+        row,
+    )
+    return ReasonRow(
+        site=("" if key.startswith(" ") else key) if by == "site" else UNSET,
+        destination=key if by == "destination" else UNSET,
+        sender=key if by == "sender" else UNSET,
+        user=key if by == "user" else UNSET,
+        destinations=places,
+        fingerprint=text,
+        count=n,
+        class_=class_,
+        sentence=sentence,
+        first_seen=moment(known if first is None else first),
+        last_seen=moment(lately if last is None else last),
+        oldest_seconds=0 if oldest is None else age_of(oldest, now),
+        next_attempt=None if at is None else moment(at),
+        sample_id="" if oldest is None else format_recipient_id(oldest),
+        top_destinations=_top(top),
+    )
+
+
+def _top(text: str) -> tuple[TopDestination, ...]:
+    places: Sequence[tuple[str, int]] = _TOP.decode(text)
+    return tuple(TopDestination(place, n) for place, n in sorted(places, key=lambda place: (-place[1], place[0])))
