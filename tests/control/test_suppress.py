@@ -134,7 +134,9 @@ def test_a_dry_run_shows_the_difference_and_changes_nothing(relay: Relay) -> Non
 def test_one_wrong_line_and_nothing_is_imported(relay: Relay, tmp_path: Path) -> None:
     many = "".join(f"u{n}@many.example\n" for n in range(2500))
     fails(suppress(relay, "import", "-", input=many + "not an address\n"), 65, '"not an address" is neither an address')
-    fails(suppress(relay, "import", "-", "--format", "csv", input="who\nx@y.example\n"), 65, "<stdin>: line 1: a heading")
+    fails(
+        suppress(relay, "import", "-", "--format", "csv", input="who\nx@y.example\n"), 65, "<stdin>: line 1: a heading"
+    )
     latin = tmp_path / "latin.txt"
     latin.write_bytes(b"caf\xe9@x.example\n")
     fails(suppress(relay, "import", str(latin)), 65, "not UTF-8")
