@@ -270,7 +270,7 @@ async def test_the_list_stands_after_a_restart_and_a_long_backlog_goes(tmp_path:
             async with desk(relay) as operators:
                 await operators.retry(api.Retry(everything=True), ME)
             await until(
-                lambda: ledger(relay).get("suppressed", 0) >= 240, timeout=60
+                lambda: ledger(relay).get("suppressed", 0) >= 180, timeout=60
             )  # their DSNs are for the same domain
             assert len(said(around["there.test"], "RCPT")) == asked
             assert ledger(relay) == {"suppressed": 180}

@@ -63,3 +63,14 @@ async def test_what_is_not_there_is_unknown(office: Office, reader: Reader, id: 
         await recipients(reader, id)
     with pytest.raises(UnknownId):
         await facts(reader, 5)
+
+
+async def test_an_undo_ends_what_a_retry_led_to_and_the_list_led_to_its_own(office: Office, reader: Reader) -> None:
+    message = office.message("ana@one.example", age=90)
+    row = recipient_row(message, 1)
+    insert = "INSERT INTO event (at, message, recipient, kind, actor, text) VALUES (?, ?, 1, ?, ?, '')"
+    for at, kind, actor in ((1, "retry", "kim"), (2, "undo", "lee"), (3, "suppressed", "relay"), (4, "release", "kim")):
+        office.db.execute(insert, (NOW + at, message, kind, actor))
+    assert (await facts(reader, row)).event == Happened(NOW + 2, "undo", "lee", "")
+    office.db.execute("UPDATE recipient SET state = 'suppressed' WHERE id = ?", (row,))
+    assert (await facts(reader, row)).event == Happened(NOW + 3, "suppressed", "relay", "")
