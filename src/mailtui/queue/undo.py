@@ -98,10 +98,8 @@ def moved_on(item: _Item, step: Undoing) -> str:
         return GONE
     if item.state is State.SENDING:
         return SENDING
-    if item.action > step.undoes:
-        return f"changed by action {item.action} since"
-    if item.action < step.undoes:
-        return RESTORED
+    if item.action != step.undoes:
+        return RESTORED if item.action == item.was_action else f"changed by action {item.action} since"
     if item.state not in _LEFT_IN[step.verb]:
         return f"{item.state.value} since"
     return ATTEMPTED if item.state in _SCHEDULED and item.attempts != item.was_attempts else ""
