@@ -213,3 +213,11 @@ async def test_ids_are_enough(desk: Desk) -> None:
     done = await desk.operator.act(Verb.PURGE, Ids((id_of(int(str(row[0])), 1),)), "root")
     assert (done.matched, done.done, done.messages) == (1, 1, 1)
     assert (await desk.operator.undo(done.action, "root")).done == 1
+
+
+async def test_to_a_state_that_undo_may_not_cause_there_is_no_way_back(desk: Desk) -> None:
+    done = await desk.operator.act(Verb.RELEASE, parse("domain:two.example"), "root")
+    odd = f"UPDATE action_item SET state = 'suppressed' WHERE action = {done.action}"
+    await desk.store.run(lambda db: db.execute(odd).rowcount)
+    undone = await desk.operator.undo(done.action, "root")
+    assert (undone.done, undone.failed, undone.reasons) == (0, 1, (Share("it was suppressed: no way back", 1),))
