@@ -119,8 +119,14 @@ def count(db: sqlite3.Connection, action: int, counts: Sequence[int]) -> None:
 
 
 def finish(db: sqlite3.Connection, action: int, now: float, state: str = "done") -> None:
-    """The action is over: `done`, or `stopped` with the part its row says."""
+    """The action is over: `done`, or `stopped` with the part its row says. An undo that brought nothing back (all had been changed
+    since, say) was none: it can be tried again."""
     db.execute("UPDATE action SET state = ?, finished_at = ? WHERE id = ? AND state = 'open'", (state, now, action))
+    db.execute(
+        "UPDATE action SET undone_by = NULL, undone_at = NULL WHERE undone_by = ?1"
+        " AND id = (SELECT undoes FROM action WHERE id = ?1 AND done = 0)",
+        (action,),
+    )
 
 
 def stop_open(db: sqlite3.Connection, now: float) -> None:

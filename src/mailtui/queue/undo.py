@@ -85,7 +85,7 @@ def restore(db: sqlite3.Connection, step: Undoing) -> Step:
     for item in items:
         if why := moved_on(item, step):
             skipped[why] += 1
-        elif why := _lost(item, step.verb, told):
+        elif why := lost(item, step.verb, told):
             failed[why] += 1
         else:
             fit.append(item)
@@ -103,17 +103,17 @@ def moved_on(item: _Item, step: Undoing) -> str:
         return GONE
     if item.state is State.SENDING:
         return SENDING
-    if item.action > step.undoes:
-        return f"changed by action {item.action} since"
-    if item.action < step.undoes:
-        return RESTORED
+    if item.action != step.undoes:
+        return RESTORED if item.action == item.was_action else f"changed by action {item.action} since"
     if item.state not in _LEFT_IN[step.verb]:
         return f"{item.state.value} since"
     return ATTEMPTED if item.state in _SCHEDULED and item.attempts != item.was_attempts else ""
 
 
-def _lost(item: _Item, verb: Verb, told: frozenset[int]) -> str:
-    """Why it is too late for a recipient, "" when it is not."""
+def lost(item: _Item, verb: Verb, told: frozenset[int]) -> str:
+    """Why there is no way back for a recipient, "" when there is."""
+    if item.state is not item.was and not may_move(item.state, item.was, Cause.UNDO):
+        return f"it was {item.was.value}: no way back"
     if verb in (Verb.PURGE, Verb.BOUNCE) and not item.body:
         return NO_BODY
     return DSN_LEFT if item.id >> RECIPIENT_BITS in told else ""
@@ -145,9 +145,6 @@ def _bring_back(db: sqlite3.Connection, items: Iterable[_Item], step: Undoing) -
     """Exactly as they were. What became due meanwhile may wait its turn, and has not used up lifetime while it could not be tried."""
     first: dict[int, float] = {}
     for item in items:
-        assert item.state is item.was or may_move(item.state, item.was, Cause.UNDO), (
-            f"{item.state} -> {item.was} by undo"
-        )
         at, expires = item.was_next, item.was_expires
         if item.was in _SCHEDULED:
             if at <= step.now:

@@ -89,9 +89,10 @@ async def test_actions_on_the_same_set_are_undone_in_turn(desk: Desk) -> None:
     again = await desk.operator.act(Verb.RELEASE, parse("domain:one.example"), "root")
     assert (await desk.operator.undo(again.action, "root")).done == 6
     assert await everybody(desk) == second
+    assert (await desk.operator.undo(hold.action, "root")).done == 6  # the early one had brought nothing back
+    assert await everybody(desk) == first
     with pytest.raises(CannotUndo, match="undone already"):
         await desk.operator.undo(hold.action, "root")
-    assert await everybody(desk) == second != first
 
 
 async def test_dsns_that_have_not_left_are_withdrawn(desk: Desk) -> None:
@@ -212,3 +213,11 @@ async def test_ids_are_enough(desk: Desk) -> None:
     done = await desk.operator.act(Verb.PURGE, Ids((id_of(int(str(row[0])), 1),)), "root")
     assert (done.matched, done.done, done.messages) == (1, 1, 1)
     assert (await desk.operator.undo(done.action, "root")).done == 1
+
+
+async def test_to_a_state_that_undo_may_not_cause_there_is_no_way_back(desk: Desk) -> None:
+    done = await desk.operator.act(Verb.RELEASE, parse("domain:two.example"), "root")
+    odd = f"UPDATE action_item SET state = 'delivered' WHERE action = {done.action}"
+    await desk.store.run(lambda db: db.execute(odd).rowcount)
+    undone = await desk.operator.undo(done.action, "root")
+    assert (undone.done, undone.failed, undone.reasons) == (0, 1, (Share("it was delivered: no way back", 1),))
