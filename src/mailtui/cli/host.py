@@ -36,8 +36,13 @@ def serve(here: Context) -> None:
 def check_config(here: Context) -> None:
     """Read the configuration as `serve` would, and say whether it is good."""
     config = here.load(files=True)
+    from mailtui.intake.profile import tls_context
     from mailtui.trust.keys import load_key
 
+    for index, listener in enumerate(config.listener):
+        tls_context(listener.tls_cert, listener.tls_key, config.tls.min_version)
+        if any(not network.prefixlen for network in listener.networks):
+            click.echo(f"mailtui: warning: listener[{index}].networks: everybody may send to anywhere", err=True)
     for index, entry in enumerate(config.dkim):
         try:
             weakness = load_key(entry.key_file, entry.algorithm).weakness

@@ -30,12 +30,14 @@ def headline(status: StatusView) -> str:
     )
     if not status.ready:
         return f"not taking mail (starting or draining); {backlog}"
+    if not rates.delivered.quarter and rates.bounced.quarter and not count:
+        return "everything bounced lately, nothing waits: see `mailtui queue list --history`"
     if count == status.queue.held:
         return f"mail flows: {moving}; " + (f"{plural(count, 'recipient')} held" if count else backlog)
     if rates.delivered.quarter:
         return f"mail flows: {moving}; {backlog}"
     if rates.deferred.quarter or rates.bounced.quarter:
-        return f"nothing was delivered for a quarter of an hour; {backlog}: see `mailtui queue reasons`"
+        return f"nothing was delivered lately; {backlog}: see `mailtui queue reasons`"
     return f"quiet: {backlog}"
 
 

@@ -240,7 +240,7 @@ class Reload(Request[Reloaded], frozen=True):
 
 
 class Drain(Request[Draining], frozen=True):
-    """Take nothing new, finish what is being sent, stay."""
+    """Take nothing new, go on delivering what is queued, until a stop or restart."""
 
     name = "drain"
     changes = True

@@ -24,7 +24,7 @@ from mailtui.delivery.classify import classify, outcome, provider_of, unknown_ou
 from mailtui.delivery.dial import ConnectFailed, NoSourceAddress, describe_error
 from mailtui.delivery.problems import LookupFailed, LoopsToSelf, NoSuchDomain, NoUsableHost, NullMX, RoutingProblem
 from mailtui.delivery.replies import BadReply, make_reply
-from mailtui.delivery.session import Lost, Refused, StageTimeout
+from mailtui.delivery.session import Garbled, Lost, Refused, StageTimeout
 from mailtui.model import Disposition, Reply, Stage, Verdict
 
 Explained = tuple[Reply, Verdict]
@@ -218,6 +218,7 @@ _MEANINGS: Final[tuple[tuple[tuple[type[BaseException], ...], Meaning], ...]] = 
     ((ConnectFailed,), _not_connected),
     ((NoSourceAddress,), _no_source),
     ((StageTimeout, TimeoutError), _timed_out),
+    ((Garbled,), _no_reply),
     ((aiosmtplib.SMTPServerDisconnected, Lost, EOFError), _lost),
     ((BadReply, asyncio.LimitOverrunError, UnicodeError), _no_reply),
     ((aiosmtplib.SMTPNotSupported,), _not_supported),

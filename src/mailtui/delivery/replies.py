@@ -18,7 +18,10 @@ _ENHANCED: Final = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?: +|$)", re.ASCII)
 
 
 class BadReply(Exception):
-    """What the server sent is no SMTP reply; the connection is not worth going on with."""
+    """What the server sent is no SMTP reply; the connection is not worth going on with. `complete` are replies that came whole
+    before it: they were said and they count."""
+
+    complete: tuple[Reply, ...] = ()
 
 
 def make_reply(code: int, lines: list[str]) -> Reply:
@@ -50,10 +53,14 @@ class ReplyParser:
         buffer = self._buffer + data if self._buffer else data
         replies: list[Reply] = []
         *complete, self._buffer = buffer.split(b"\n")
-        for raw in complete:
-            self._line(raw[:-1] if raw.endswith(b"\r") else raw, replies)
-        if len(self._buffer) > MAX_LINE + 1:  # its CR may be here already
-            raise BadReply(f"a reply line of over {MAX_LINE} octets")
+        try:
+            for raw in complete:
+                self._line(raw[:-1] if raw.endswith(b"\r") else raw, replies)
+            if len(self._buffer) > MAX_LINE + 1:  # its CR may be here already
+                raise BadReply(f"a reply line of over {MAX_LINE} octets")
+        except BadReply as error:
+            error.complete = tuple(replies)
+            raise
         return replies
 
     def _line(self, raw: bytes, replies: list[Reply]) -> None:

@@ -43,6 +43,10 @@ class Lost(Exception):
     """The connection ended, or said something that is no SMTP, while a reply was awaited."""
 
 
+class Garbled(Lost):
+    """What came instead of a reply is no SMTP."""
+
+
 class StageTimeout(Exception):
     """The host did not answer a step in time; `seconds` is how long it was given."""
 
@@ -118,19 +122,25 @@ class Session(SMTPProtocol):
         try:
             replies = self._parser.feed(data)
         except BadReply as error:
+            self._take(error.complete)
             self._fail(error)
             self.abort()
             return
-        self._heard = time.monotonic()
-        for reply in replies:
-            self._record(reply)
-            self.ending = self.ending or reply.code == 421
-        self._replies.extend(replies)
+        self._take(tuple(replies))
         if len(self._replies) > self._wanted:  # a reply nobody asked for: this line is out of step, or closing
             self._fail(BadReply("replies to commands that were not sent"))
             self.abort()
         elif self._waiter is not None and self._enough() and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def _take(self, replies: tuple[Reply, ...]) -> None:
+        """Whole replies only are a sign of life: a host that sends an octet a second has no more time than a silent one."""
+        if replies:
+            self._heard = time.monotonic()
+        for reply in replies:
+            self._record(reply)
+            self.ending = self.ending or reply.code == 421
+        self._replies.extend(replies)
 
     def _record(self, reply: Reply) -> None:
         lines = reply.text.split("\n")
@@ -206,6 +216,8 @@ class Session(SMTPProtocol):
         if not self._enough():
             if isinstance(self._error, StageTimeout):
                 raise self._error
+            if isinstance(self._error, BadReply):
+                raise Garbled(str(self._error))
             raise Lost(str(self._error or "closed"))
         return self.partial()
 

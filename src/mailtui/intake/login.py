@@ -84,6 +84,7 @@ class Login:
 
     def _refuse(self, reply: bytes) -> None:
         self._session.say(reply)
+        self._session.note_refused(reply)
         self._failures += reply is replies.AUTH_FAILED
         if self._failures >= MAX_FAILURES:
             self._session.close_with(replies.TOO_MANY_AUTH_FAILURES)

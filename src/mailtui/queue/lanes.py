@@ -142,3 +142,11 @@ def mend_site(db: sqlite3.Connection, name: str, now: float) -> None:
         " WHERE site = (SELECT id FROM site WHERE name = ?2) AND not_before > 0 AND failures = 0",
         (now, name),
     )
+
+
+def waiting(db: sqlite3.Connection) -> int:
+    """Recipients in the queue, by the counters."""
+    count: int = db.execute(
+        "SELECT sum(n) FROM counter WHERE name IN ('queued', 'sending', 'deferred', 'held')"
+    ).fetchone()[0]
+    return count

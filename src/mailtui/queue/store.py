@@ -71,6 +71,7 @@ class Store:
         self._last_number, transcript = self._highest(connection)
         self._numbering = threading.Lock()
         self._pressure = ""
+        self._waiting = self._since = 0  # recipients in the queue when last counted, and accepted since
         self.free_disk = 0
         self._transcripts = itertools.count(transcript + 1)
         self.owner = f"{os.getpid()}"
@@ -108,6 +109,7 @@ class Store:
         """See `intake.door.Door.accept`."""
         sender = message.envelope.sender
         routes = [self.route_of(sender, recipient.address.domain, 0) for recipient in message.envelope.recipients]
+        self._since += len(routes)
         expires_at = message.received + self.lifetime(sender)
         due_at = message.received
 
@@ -161,6 +163,9 @@ class Store:
 
     def pressure(self) -> str:
         """See `intake.door.Door.pressure`; `gauge` keeps it true."""
+        most = self.config.queue.max_messages
+        if most and self._waiting + self._since >= most:
+            return f"the queue is full: {self._waiting + self._since} recipients wait, queue.max_messages is {most}"
         return self._pressure
 
     def gauge(self, draining: bool) -> None:
@@ -168,6 +173,8 @@ class Store:
         disk = os.statvfs(self.path.parent)
         self.free_disk = disk.f_bavail * disk.f_frsize
         self._fill_ballast()
+        if self.config.queue.max_messages:
+            self.writer.submit(lanes.waiting).add_done_callback(self._counted)
         if draining:
             self._pressure = "the relay is draining"
         elif self.free_disk < self.config.intake.min_free_disk:
@@ -178,6 +185,11 @@ class Store:
             self._pressure = "the queue file is busy"
         else:
             self._pressure = ""
+
+    def _counted(self, future: asyncio.Future[int]) -> None:
+        """What waits, counted; what was accepted since then is added to it."""
+        if not future.cancelled() and future.exception() is None:
+            self._waiting, self._since = future.result(), 0
 
     def lifetime(self, sender: Address) -> float:
         """Seconds a recipient may wait, by whether anybody could be told."""
