@@ -54,11 +54,9 @@ OVERLOADED: Final = b"421 4.3.2 overloaded, try again later\r\n"
 POLICY_LATER: Final = b"450 4.7.1 cannot check now, try again later\r\n"
 RATE_LIMITED: Final = b"450 4.7.1 rate limit reached, try again later\r\n"
 INTERNAL_ERROR: Final = b"451 4.3.0 temporary internal error\r\n"
-COMMIT_TOO_LATE: Final = b"451 4.4.5 took too long to store, try again\r\n"
 NO_STORAGE: Final = b"452 4.3.1 insufficient system storage, try again later\r\n"
 QUEUE_FULL: Final = b"452 4.3.1 queue is full, try again later\r\n"
 TOO_MANY_RECIPIENTS: Final = b"452 4.5.3 too many recipients\r\n"
-TLS_UNAVAILABLE: Final = b"454 4.7.0 TLS not available, try again later\r\n"
 AUTH_LATER: Final = b"454 4.7.0 authentication not possible now, try again later\r\n"
 
 # Commands
@@ -105,7 +103,6 @@ BARE_NEWLINE: Final = b"550 5.5.2 bare CR or LF in message\r\n"
 NUL_OCTET: Final = b"550 5.6.0 NUL octet in message\r\n"
 LINE_TOO_LONG: Final = b"550 5.6.0 line longer than 998 octets in message\r\n"
 FROM_COUNT: Final = b"554 5.6.0 message must have exactly one From field\r\n"
-MALFORMED: Final = b"554 5.6.0 message has no header\r\n"
 TOO_MANY_HOPS: Final = b"554 5.4.6 too many hops, mail loop\r\n"
 
 
