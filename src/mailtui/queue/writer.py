@@ -23,8 +23,8 @@ _Item = tuple[Job, "asyncio.Future[object]"]
 
 #: Jobs in one commit. More only adds latency for the first: a group of 128 already costs less than its fsync.
 GROUP: Final = 128
-#: Under load, seconds between the ends of two waits for company: a commit that serves more jobs writes each hot page and pays for
-#: its fsync once. A disk that takes as long by itself gathers by itself. Measured: docs/performance.md.
+#: Under load a commit first waits for company this many seconds, less what the last fsync took: one that serves more jobs writes each
+#: hot page and pays for its fsync once, and a slow disk gathers by itself. Measured: docs/performance.md.
 GATHER: Final = 0.0022
 
 _FATAL: Final = (sqlite3.SQLITE_IOERR,)  # fsync and I/O: after EIO Linux drops the dirty pages, a retry would lie
