@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -49,6 +49,15 @@ class Entry(msgspec.Struct, frozen=True):
     undoes: int | None = None
 
 
+class Inverse(msgspec.Struct, frozen=True):
+    """How a verb that changes no recipients is taken back. `restore(db, action, entry)` brings back what the action of that row
+    did, in the transaction of the undo that `entry` describes, and returns (restored, moved on since, no way back); `after` is
+    called once that is committed, for what memory holds of it."""
+
+    restore: Callable[[sqlite3.Connection, int, Entry], tuple[int, int, int]]
+    after: Callable[[], None]
+
+
 def begin(db: sqlite3.Connection, entry: Entry, matched: int) -> int:
     """The row of an action that begins. UnknownAction, CannotUndo: of an undo, in the transaction that marks what it takes back."""
     if entry.undoes is not None:
@@ -66,6 +75,15 @@ def begin(db: sqlite3.Connection, entry: Entry, matched: int) -> int:
             "UPDATE action SET undone_by = ?, undone_at = ? WHERE id = ?", (row.lastrowid, entry.at, entry.undoes)
         )
     return row.lastrowid
+
+
+def at_once(db: sqlite3.Connection, entry: Entry, done: int = 1) -> int:
+    """The row of an action that is over when it is written, because it changes no recipients (a suspension, the suppression list):
+    `done` is how many of its own things it changed. What its `Inverse` needs is in `entry.args`, or under this row elsewhere."""
+    action = begin(db, entry, done)
+    count(db, action, (done, 0, 0, 0))
+    finish(db, action, entry.at)
+    return action
 
 
 def _short(text: str) -> str:

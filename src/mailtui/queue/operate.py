@@ -12,7 +12,7 @@ import sqlite3
 import time
 from array import array
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, cast
 
 import msgspec
@@ -21,7 +21,7 @@ from mailtui.errors import EX_DATAERR, MailtuiError
 from mailtui.events import Changed
 from mailtui.model import RECIPIENT_BITS, State, decode_id, format_recipient_id
 from mailtui.queue import actions, queries, reports, undo, verbs
-from mailtui.queue.actions import UNDO, Entry
+from mailtui.queue.actions import UNDO, CannotUndo, Entry, Inverse
 from mailtui.queue.lanes import DueLane, Lanes
 from mailtui.queue.plans import Frozen, Plans, batches
 from mailtui.queue.preview import forecast, preview
@@ -81,7 +81,10 @@ class Operator:
         unblock: Callable[[Sequence[str]], None],
         publish: Callable[[Changed], None],
         clock: Callable[[], float] = time.time,
+        inverses: Mapping[str, Inverse] | None = None,
     ) -> None:
+        """`inverses` take back, by verb, the actions that changed no recipients."""
+        self._inverses = inverses or {}
         self._store = store
         self._reader = reader
         self._unblock = unblock
@@ -163,7 +166,10 @@ class Operator:
 
     async def undo(self, action: int, actor: str, reason: str = "") -> Affected:
         """Bring back what an action changed, but for what has moved on since. UnknownAction, CannotUndo: nothing was done."""
-        verb = Verb(await self._store.run(lambda db: actions.undoable(db, action)))
+        name = await self._store.run(lambda db: actions.undoable(db, action))
+        if name not in tuple(Verb):
+            return await self._invert(name, Entry(self._clock(), actor, UNDO, reason=reason, undoes=action), action)
+        verb = Verb(name)
         found = await self._reader.fetch(
             "SELECT recipient FROM action_item WHERE action = ? ORDER BY recipient", (action,), _LOOK
         )
@@ -179,6 +185,26 @@ class Operator:
             return step, ([], _lanes(db, step))
 
         return await self._carry_out(entry, rows, BATCH, work)
+
+    async def _invert(self, verb: str, entry: Entry, action: int) -> Affected:
+        """Take back an action that changed no recipients, in one transaction."""
+        inverse = self._inverses.get(verb)
+        if inverse is None:
+            raise CannotUndo(f"action {action} is a {verb}, which cannot be undone")
+
+        def job(db: sqlite3.Connection) -> Affected:
+            undoing = actions.begin(db, entry, 0)
+            done, skipped, failed = inverse.restore(db, action, entry)
+            matched = done + skipped + failed
+            db.execute("UPDATE action SET matched = ? WHERE id = ?", (matched, undoing))
+            actions.count(db, undoing, (done, skipped, failed, 0))
+            actions.finish(db, undoing, entry.at)
+            return Affected(undoing, UNDO, matched, done, skipped, failed, 0)
+
+        affected = await self._store.run(job)
+        inverse.after()
+        self._publish(Changed(entry.at, UNDO, entry.actor, affected.done, []))
+        return affected
 
     async def _spread(self, action: int, now: float) -> float:
         """Seconds over which what became due since an action is spread when it comes back; 0 when it is not many."""
