@@ -142,7 +142,8 @@ class Transaction:
         """MAIL, RCPT and DATA have been answered, or a 421 ended the answers."""
         session = self._session
         session.dirty = True  # until the dot is answered a transaction is open
-        self.proved = self.proved or any(reply.code != 421 for reply in replies)
+        # What comes behind a 421 proves nothing: Exim goes on to answer the pipelined RCPT and DATA with 503.
+        self.proved = bool(replies) and replies[0].code != 421
         last = replies[-1] if replies else Reply(421)
         mail = replies[0] if replies else last
         if not mail.positive:

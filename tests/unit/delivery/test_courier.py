@@ -233,6 +233,28 @@ async def test_a_kept_connection_that_died_unnoticed_costs_no_attempt(make: Make
     assert summary(delivery) == DELIVERED
 
 
+@pytest.mark.parametrize("behind", [b"", b"503 sender not yet given\r\n503 valid RCPT command must precede DATA\r\n"])
+async def test_a_kept_connection_on_which_the_host_wants_no_more_costs_no_attempt(make: Make, behind: bytes) -> None:
+    """Exim's smtp_accept_max_per_connection: 421 to MAIL, and the rest of the pipeline is answered before it hangs up."""
+    enough = Act(b"421 too many messages in this connection\r\n" + behind, Then.CLOSE)
+    courier = make()
+    async with RemoteServer(Personality(hooks={Stage.MAIL: lambda at: enough if at.message > 1 else None})) as remote:
+        assert [summary(await deliver(courier, plan_to(remote))) for _ in range(3)] == [DELIVERED] * 3
+    assert [received.connection for received in remote.mailbox] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("behind", [b"", b"503 sender not yet given\r\n503 valid RCPT command must precede DATA\r\n"])
+async def test_a_421_to_the_first_mail_of_a_connection_is_a_deferral_and_proves_nothing(
+    make: Make, behind: bytes
+) -> None:
+    full = Act(b"421 too busy\r\n" + behind, Then.CLOSE)
+    async with RemoteServer(Personality(hooks={Stage.MAIL: full})) as remote:
+        delivery = await deliver(make(), plan_to(remote))
+    assert summary(delivery) == [(1, "deferred", "mail", 421)]
+    assert not delivery.proved
+    assert len(remote.connections) == 1
+
+
 async def test_the_limit_of_a_connection(make: Make) -> None:
     async with RemoteServer() as remote:
         courier = make(delivery=settings.Delivery(per_connection=2))
