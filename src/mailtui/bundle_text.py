@@ -57,10 +57,10 @@ def fenced(lines: Iterable[str]) -> Iterator[str]:
 
 
 def span(text: str) -> str:
-    """A text as a code span that it cannot end (CommonMark 6.1), in a table too; "" stays empty."""
+    """A text as a code span that it cannot end (CommonMark 6.1); "" stays empty."""
     if not text:
         return ""
-    safe = safe_text(text if len(text) <= _WORD else f"{text[: _WORD - 1]}…").replace("|", "\\|")
+    safe = safe_text(text if len(text) <= _WORD else f"{text[: _WORD - 1]}…")
     ticks = "`" * (1 + _longest([safe]))
     edge = " " if safe[0] in "` " or safe[-1] in "` " else ""
     return f"{ticks}{edge}{safe}{edge}{ticks}"
@@ -138,7 +138,7 @@ def _facts(one: OneRecipient) -> Iterator[tuple[str, str]]:
     if one.elsewhere:
         yield "Recipients at other destinations", str(one.elsewhere)
     yield "Received by us", f"{_at(one.received)}, {one.size:,} octets"
-    yield "State", f"{one.state}, {one.attempts} attempts"
+    yield "State", f"{one.state}, {_n(one.attempts, 'attempt')}"
     yield "Next attempt", _at(one.next_attempt) if one.next_attempt else "none is planned"
 
 
@@ -161,7 +161,7 @@ def _group(number: int, group: FailureGroup, samples: Sequence[Sample]) -> Itera
     if group.sentence:
         yield safe_text(group.sentence)
         yield ""
-    yield f"{group.attempts:,} attempts, {group.waiting:,} recipients wait; first {_at(group.first_seen)}, last {_at(group.last_seen)}."
+    yield f"{_n(group.attempts, 'attempt')}, {_n(group.waiting, 'recipient')} waiting; first {_at(group.first_seen)}, last {_at(group.last_seen)}."
     yield ""
     if group.fingerprint:
         yield f"Told by: {span(group.fingerprint)}"
@@ -179,7 +179,7 @@ def _numbers(bundle: Bundle) -> Iterator[str]:
     numbers = bundle.numbers
     yield "## Numbers"
     yield ""
-    yield f"Waiting now: {numbers.waiting:,} recipients ({numbers.held:,} of them held by us). Attempts by hour:"
+    yield f"Waiting now: {_n(numbers.waiting, 'recipient')} ({numbers.held:,} of them held by us). Attempts by hour:"
     yield ""
     rows = [(f"{row.hour:%Y-%m-%d %H:00}", row.delivered, row.deferred, row.bounced) for row in bundle.hours]
     total = ("in all", numbers.delivered, numbers.deferred, numbers.bounced)
@@ -194,7 +194,7 @@ def _done(bundle: Bundle) -> Iterator[str]:
         who = f" by {span(done.actor)}" if done.actor else ""
         why = f", {span(done.reason)}" if done.reason else ""
         what = f", {span(done.filter)}" if done.filter else ""
-        yield f"- {_at(done.at)} {span(done.verb)}{who}: {done.recipients:,} recipients{why}{what}{undone}"
+        yield f"- {_at(done.at)} {span(done.verb)}{who}: {_n(done.recipients, 'recipient')}{why}{what}{undone}"
     if not bundle.done:
         yield "Nothing but trying again by the schedule below."
     yield ""
@@ -294,14 +294,18 @@ def reply(sample: Sample) -> list[str]:
 
 
 def _table(heading: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
-    """Rows of cells that are harmless already."""
+    """Rows of cells that are harmless already but for "|", which ends a cell within a code span too (GFM 4.10)."""
     if not rows:
         yield "None."
     else:
         yield f"| {' | '.join(heading)} |"
         yield f"|{'---|' * len(heading)}"
-        yield from (f"| {' | '.join(map(str, row))} |" for row in rows)
+        yield from (f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
     yield ""
+
+
+def _n(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _at(moment: datetime) -> str:

@@ -56,10 +56,10 @@ SHORTEST, LONGEST = 60, 2 * 86_400
 #: What is left out for strangers, and for ourselves.
 MASKED: Final = (
     "passwords, and whatever carries them",
-    "local parts of recipients other than the one a sample is about (they read ***@domain)",
+    "local parts of recipients other than the one a sample is about (they read `***@domain`)",
     "who handed the mail in: addresses of clients, login names",
     "Subject, and From but for its domain",
-    "names, reasons and selections of our operators, and how messages are told apart for a route",
+    "names, reasons and selections of our operators, logins and rules of our routes",
 )
 INTERNAL: Final = (MASKED[0],)
 #: Causes of `why` that are fit for strangers once the name and words of an operator are out of the facts.

@@ -37,11 +37,14 @@ _FAILED: Final = (
     "SELECT t.minute, f.class, 0, sum(t.deferred), sum(t.bounced) FROM failure t JOIN fingerprint f ON f.id = t.fingerprint"
     f" WHERE t.minute >= ? AND t.lane {_IN_LANES} GROUP BY 1, 2 ORDER BY 1, 2 LIMIT {MAX_MINUTES}"
 )
+#: One attempt of each message, because the recipients of a message tell the same; then the best of each group.
+_BEST: Final = "ORDER BY p.silent, p.ended DESC"
 _SAMPLES: Final = (
-    "SELECT p.recipient, p.n, f.text FROM (SELECT t.recipient, t.n, t.fingerprint, row_number() OVER (PARTITION BY t.fingerprint"
-    " ORDER BY t.preamble + t.dialogue = 0, t.ended DESC) AS rank FROM attempt t INDEXED BY attempt_failed"
-    f" CROSS JOIN recipient r ON r.id = t.recipient WHERE t.ended > ? AND t.fingerprint > 0 AND r.lane {_IN_LANES}) p"
-    " JOIN fingerprint f ON f.id = p.fingerprint WHERE p.rank <= ? ORDER BY p.fingerprint, p.rank"
+    f"SELECT p.recipient, p.n, f.text FROM (SELECT p.*, row_number() OVER (PARTITION BY p.fingerprint {_BEST}) AS rank FROM ("
+    f"SELECT p.*, row_number() OVER (PARTITION BY p.fingerprint, p.recipient >> {RECIPIENT_BITS} {_BEST}) AS place FROM ("
+    "SELECT t.recipient, t.n, t.fingerprint, t.ended, t.preamble + t.dialogue = 0 AS silent FROM attempt t INDEXED BY attempt_failed"
+    f" CROSS JOIN recipient r ON r.id = t.recipient WHERE t.ended > ? AND t.fingerprint > 0 AND r.lane {_IN_LANES}) p) p"
+    " WHERE p.place = 1) p JOIN fingerprint f ON f.id = p.fingerprint WHERE p.rank <= ? ORDER BY p.fingerprint, p.rank"
 )
 _TLS: Final = (
     "SELECT host, address, tls, count(*), max(ended) FROM ("
