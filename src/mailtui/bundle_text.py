@@ -92,6 +92,11 @@ def _report(bundle: Bundle) -> Iterator[str]:
     yield ""
     yield from (f"- {line}" for line in bundle.masked)
     yield ""
+    if bundle.missing:
+        yield "Missing:"
+        yield ""
+        yield from (f"- {line}" for line in bundle.missing)
+        yield ""
     yield "## Summary"
     yield ""
     yield safe_text(bundle.summary)
@@ -161,7 +166,8 @@ def _group(number: int, group: FailureGroup, samples: Sequence[Sample]) -> Itera
     if group.sentence:
         yield safe_text(group.sentence)
         yield ""
-    yield f"{_n(group.attempts, 'attempt')}, {_n(group.waiting, 'recipient')} waiting; first {_at(group.first_seen)}, last {_at(group.last_seen)}."
+    seen = f"first {_at(group.first_seen)}, last {_at(group.last_seen)}"
+    yield f"{_n(group.attempts, 'attempt')}, {_n(group.waiting, 'recipient')} waiting; {seen}."
     yield ""
     if group.fingerprint:
         yield f"Told by: {span(group.fingerprint)}"

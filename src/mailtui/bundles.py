@@ -163,7 +163,7 @@ class OneRecipient(msgspec.Struct, frozen=True):
 
 class Bundle(msgspec.Struct, frozen=True):
     """Everything for one ticket. `subject` is what was asked for; `one` is there when that was a message or recipient; `masked` says
-    in sentences what was left out (nothing when `internal`)."""
+    in sentences what was left out, `missing` which parts could not be gathered."""
 
     subject: str
     destination: str
@@ -184,3 +184,4 @@ class Bundle(msgspec.Struct, frozen=True):
     done: tuple[DoneRow, ...]
     timeline: tuple[TimelineRow, ...]
     one: OneRecipient | None = None
+    missing: tuple[str, ...] = ()

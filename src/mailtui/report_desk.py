@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from msgspec.structs import replace
 
@@ -33,16 +33,18 @@ from mailtui.findings import WhyView
 from mailtui.intake.address import canonical_domain
 from mailtui.masking import Mask, without_local
 from mailtui.model import format_recipient_id, parse_item_id
-from mailtui.queue import evidence, facts, filter, history, incidents, message_view, reasons, why
+from mailtui.queue import evidence, facts, history, incidents, message_view, why
 from mailtui.queue.evidence import Pick, Place
 from mailtui.queue.measures import duration
-from mailtui.queue.reader import Reader
+from mailtui.queue.reader import QueryTimeout, Reader
 from mailtui.queue.schedule import Backoff
 from mailtui.queue.selection import UnknownId
-from mailtui.views import AttemptView, EventView, MessageView, ReasonRow, moment
+from mailtui.views import AttemptView, EventView, MessageView, moment
 
 if TYPE_CHECKING:
     from mailtui.relay import Relay
+
+T = TypeVar("T")
 
 #: Failure groups and samples of each; attempts of one recipient; lines of one transcript.
 MAX_GROUPS: Final = 10
@@ -125,6 +127,15 @@ class _Gathering:
         self._seconds = seconds
         self._since = now - seconds
         self._internal = internal
+        self._missing: list[str] = []
+
+    async def _bounded(self, part: str, search: Awaitable[tuple[T, ...]]) -> tuple[T, ...]:
+        """What a search finds; one that takes too long makes the bundle poorer and no error."""
+        try:
+            return await search
+        except QueryTimeout:
+            self._missing.append(f"{part}: looking for it took too long; a shorter window helps")
+            return ()
 
     def _mask(self, others: Sequence[str] = (), shown: str = "") -> Mask:
         secrets = self._relay.courier.secrets
@@ -138,9 +149,10 @@ class _Gathering:
         picks = await self._picks(row)
         samples, events = await self._samples(picks)
         routes, live = self._routes(), self._relay.runner.live(where.site)
-        groups = () if row is not None else await self._groups(picks, samples)
+        groups = () if row is not None else await self._groups(samples)
         one = None if row is None else await self._one(row, samples)
-        done = await (evidence.actions(reader, where, since) if row is None else evidence.touched(reader, row))
+        did = evidence.actions(reader, where, since) if row is None else evidence.touched(reader, row)
+        done = await self._bounded("what we did", did)
         done = done if self._internal else tuple(DoneRow(d.at, d.verb, d.recipients, d.undone_at) for d in done)
         timeline = [*report_words.moments(flow, failed), *map(report_words.action, done), *await self._incidents()]
         if row is not None:
@@ -160,18 +172,19 @@ class _Gathering:
             groups=groups,
             samples=tuple(samples.values()),
             dns=await self._dns(),
-            tls=await evidence.tls(reader, where, since, since - self._config.queue.lifetime),
+            tls=await self._bounded("TLS", evidence.tls(reader, where, since, since - self._config.queue.lifetime)),
             settings=tuple(report_words.settings(self._config, routes, live.site, self._internal)),
             done=done,
             timeline=tuple(sorted(timeline, key=lambda row: row.at)),
             one=one,
+            missing=tuple(self._missing),
         )
 
     # ------------------------------------------------------------------ samples
 
     async def _picks(self, row: int | None) -> tuple[Pick, ...]:
         if row is None:
-            return await evidence.picks(self._reader, self._where, self._since, SAMPLES)
+            return await self._bounded("samples", evidence.picks(self._reader, self._where, self._since, SAMPLES))
         return tuple(Pick(row, n, "") for n in await evidence.attempts_of(self._reader, row, MAX_ATTEMPTS))
 
     async def _samples(self, picks: Sequence[Pick]) -> tuple[dict[Pick, Sample], tuple[EventView, ...]]:
@@ -223,33 +236,23 @@ class _Gathering:
 
     # ------------------------------------------------------------------ failures
 
-    async def _groups(self, picks: Sequence[Pick], samples: dict[Pick, Sample]) -> tuple[FailureGroup, ...]:
+    async def _groups(self, samples: dict[Pick, Sample]) -> tuple[FailureGroup, ...]:
         """Groups of the window, most attempts first, then those that only wait."""
-        wanted = filter.parse(f'domain:"{self._where.destination}"', now=self._now)
-        tried = await reasons.reasons(self._reader, wanted, self._now, "destination", MAX_GROUPS, self._seconds)
-        waits = await reasons.reasons(self._reader, wanted, self._now, "destination", MAX_GROUPS)
-        waiting = {row.fingerprint: row.count for row in waits}
-        known = {row.fingerprint for row in tried}
         names: dict[str, list[str]] = {}
-        for pick in picks:
-            if pick in samples:
-                names.setdefault(pick.fingerprint, []).append(samples[pick].name)
-        rows = [(row, row.count) for row in tried] + [(row, 0) for row in waits if row.fingerprint not in known]
+        for pick, sample in samples.items():
+            names.setdefault(pick.fingerprint, []).append(sample.name)
         return tuple(
-            self._group(row, attempts, waiting.get(row.fingerprint, 0), names.get(row.fingerprint, ()))
-            for row, attempts in rows[:MAX_GROUPS]
-        )
-
-    def _group(self, row: ReasonRow, attempts: int, waiting: int, names: Sequence[str]) -> FailureGroup:
-        return FailureGroup(
-            class_=row.class_,
-            sentence=row.sentence,
-            attempts=attempts,
-            waiting=waiting,
-            first_seen=row.first_seen,
-            last_seen=row.last_seen,
-            samples=tuple(names),
-            fingerprint=self._mask().text(row.fingerprint) if self._internal else "",
+            FailureGroup(
+                class_=kind.class_,
+                sentence=kind.sentence,
+                attempts=kind.attempts,
+                waiting=kind.waiting,
+                first_seen=moment(kind.first),
+                last_seen=moment(kind.last),
+                samples=tuple(names.get(kind.fingerprint, ())),
+                fingerprint=self._mask().text(kind.fingerprint) if self._internal else "",
+            )
+            for kind in await evidence.groups(self._reader, self._where, self._since, MAX_GROUPS)
         )
 
     async def _incidents(self) -> list[TimelineRow]:

@@ -131,7 +131,9 @@ async def test_a_destination_with_failures_of_three_kinds(tmp_path: Path) -> Non
         kinds = [row.kind for row in bundle.timeline]
         assert {"delivered", "deferred", "bounced", "action", "incident"} <= set(kinds)
         by_name = {sample.name: sample for sample in bundle.samples}
-        hostile = by_name[next(name for name in by_name if by_name[name].recipient in ("bad@evil.test", "victim@evil.test"))]
+        hostile = by_name[
+            next(name for name in by_name if by_name[name].recipient in ("bad@evil.test", "victim@evil.test"))
+        ]
         assert any(line.line.startswith("RCPT TO:<***@evil.test>") for line in hostile.transcript)
         assert any(line.line.startswith(f"RCPT TO:<{hostile.recipient}>") for line in hostile.transcript)
         assert "postmaster@evil.test" in hostile.text  # their own words stay
@@ -152,7 +154,9 @@ async def test_a_destination_with_failures_of_three_kinds(tmp_path: Path) -> Non
             assert secret not in told, secret
         assert not re.search(r"127\.0\.0\.1(?!\d)", told + outside)
         assert "Subject" not in re.sub("- Subject, and From.*", "", report)
-        assert "client: 127.0.0.1 (app.sender.test)".lower() in everything(inside).lower() and "mallory" in everything(inside)
+        assert "client: 127.0.0.1 (app.sender.test)".lower() in everything(inside).lower() and "mallory" in everything(
+            inside
+        )
 
         # one recipient
         assert one.one is not None and one.one.id == f"{id_}.1" and one.one.state == "held"

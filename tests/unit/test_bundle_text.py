@@ -86,8 +86,18 @@ def test_it_tells_what_a_postmaster_asks_for() -> None:
     report = bundle_text.markdown(BUNDLE)
     for fact in (
         *("relay.example.org", "192.0.2.9", "d=example.org s=s1", "postmaster@example.org", "<1@example.org>"),
-        *("\n450 4.7.1 slow down\n", "      3 ms < 450 4.7.1 slow down", "2026-11-22 09:30:00Z", "`10 mx.remote.example`"),
-        *("| 2026-11-22 09:00 | 2 | 4 | 0 |", "4 attempts, 3 recipients waiting", "- passwords", "`hold`: 1 recipient, taken back"),
+        *(
+            "\n450 4.7.1 slow down\n",
+            "      3 ms < 450 4.7.1 slow down",
+            "2026-11-22 09:30:00Z",
+            "`10 mx.remote.example`",
+        ),
+        *(
+            "| 2026-11-22 09:00 | 2 | 4 | 0 |",
+            "4 attempts, 3 recipients waiting",
+            "- passwords",
+            "`hold`: 1 recipient, taken back",
+        ),
         *("| `mx.remote.example` | `192.0.2.1` | none | 4 |", "no such record", "by MX, port 25"),
     ):
         assert fact in report, fact
@@ -96,7 +106,18 @@ def test_it_tells_what_a_postmaster_asks_for() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["```", "`````` x `", "a | b", "\n# heading", "\x1b[2J", "<script>", "[x](http://y)", "` `", "``` \n```\n", "|`|``|"],
+    [
+        "```",
+        "`````` x `",
+        "a | b",
+        "\n# heading",
+        "\x1b[2J",
+        "<script>",
+        "[x](http://y)",
+        "` `",
+        "``` \n```\n",
+        "|`|``|",
+    ],
 )
 def test_what_strangers_say_is_never_prose(text: str) -> None:
     plain = prose(bundle_text.markdown(hostile("zyx")))
@@ -117,7 +138,12 @@ def test_whatever_strangers_say_is_never_prose(text: str) -> None:
 def test_the_timeline_is_a_table_no_spreadsheet_runs(text: str) -> None:
     bundle = replace(BUNDLE, timeline=(TimelineRow(AT, "action", 2, "", text),))
     heading, row = csv.reader(io.StringIO(bundle_text.timeline(bundle)))
-    assert heading == ["at", "kind", "count", "class", "text"] and row[:4] == ["2026-11-22 09:30:00Z", "action", "2", ""]
+    assert heading == ["at", "kind", "count", "class", "text"] and row[:4] == [
+        "2026-11-22 09:30:00Z",
+        "action",
+        "2",
+        "",
+    ]
     assert row[4][:1] not in ("=", "+", "-", "@")
 
 
@@ -134,7 +160,9 @@ def test_a_long_dialogue_is_whole_beside_the_report() -> None:
     lines = tuple(TranscriptLine(n, "<", f"250-line {n}") for n in range(100))
     bundle = replace(BUNDLE, samples=(replace(SAMPLE, transcript=lines, cut=7),))
     report = bundle_text.markdown(bundle)
-    assert "line 59" in report and "line 60" not in report and "(41 more lines in transcripts/1QHQZRES.1-2.txt)" in report
+    assert (
+        "line 59" in report and "line 60" not in report and "(41 more lines in transcripts/1QHQZRES.1-2.txt)" in report
+    )
     beside = bundle_text.transcript(bundle.samples[0])
     assert "line 99" in beside and "(7 more lines are left out)" in beside
 

@@ -48,7 +48,9 @@ def test_the_settings_of_a_route() -> None:
     assert outside["retries after"].startswith("5m, 10m, 20m") and outside["given up after"] == "5d"
     assert "hunter22" not in str((outside, inside))
     discard = Route("discard", "", 0, "opportunistic")
-    ways = [row.value for row in report_words.settings(config.Config(), [None, discard], None, False) if row.name == "route"]
+    ways = [
+        row.value for row in report_words.settings(config.Config(), [None, discard], None, False) if row.name == "route"
+    ]
     assert ways == ["one that is gone from the configuration", "discarded"]
 
 

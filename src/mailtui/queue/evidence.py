@@ -17,7 +17,8 @@ from mailtui.queue.measures import first_row
 from mailtui.queue.reader import Reader, Row
 from mailtui.views import moment
 
-#: Recent attempts whose TLS is looked at, and lines of that; failure minutes; actions.
+#: Latest failures among which samples are chosen; recent attempts whose TLS is looked at, and lines of that; failure minutes; actions.
+LATEST: Final = 20_000
 ATTEMPTS: Final = 500
 MAX_TLS: Final = 50
 MAX_MINUTES: Final = 20_000
@@ -43,8 +44,17 @@ _SAMPLES: Final = (
     f"SELECT p.recipient, p.n, f.text FROM (SELECT p.*, row_number() OVER (PARTITION BY p.fingerprint {_BEST}) AS rank FROM ("
     f"SELECT p.*, row_number() OVER (PARTITION BY p.fingerprint, p.recipient >> {RECIPIENT_BITS} {_BEST}) AS place FROM ("
     "SELECT t.recipient, t.n, t.fingerprint, t.ended, t.preamble + t.dialogue = 0 AS silent FROM attempt t INDEXED BY attempt_failed"
-    f" CROSS JOIN recipient r ON r.id = t.recipient WHERE t.ended > ? AND t.fingerprint > 0 AND r.lane {_IN_LANES}) p) p"
-    " WHERE p.place = 1) p JOIN fingerprint f ON f.id = p.fingerprint WHERE p.rank <= ? ORDER BY p.fingerprint, p.rank"
+    f" CROSS JOIN recipient r ON r.id = t.recipient WHERE t.ended > ? AND t.fingerprint > 0 AND r.lane {_IN_LANES}"
+    f" ORDER BY t.ended DESC LIMIT {LATEST}) p) p WHERE p.place = 1) p"
+    " JOIN fingerprint f ON f.id = p.fingerprint WHERE p.rank <= ? ORDER BY p.fingerprint, p.rank"
+)
+_GROUPS: Final = (
+    f"WITH w AS (SELECT fingerprint, sum(n) AS n FROM tally WHERE lane {_IN_LANES} AND fingerprint > 0 AND n > 0"
+    " AND state IN ('queued', 'sending', 'deferred', 'held') GROUP BY 1), t AS (SELECT fingerprint, sum(deferred + bounced) AS n,"
+    f" min(minute) * 60.0 AS first, max(minute) * 60.0 AS last FROM failure WHERE minute >= ? AND lane {_IN_LANES} GROUP BY 1)"
+    " SELECT f.text, f.class, f.sentence, ifnull(t.n, 0) AS tried, ifnull(w.n, 0) AS waiting, ifnull(t.first, f.first_seen),"
+    " ifnull(t.last, f.last_seen) FROM fingerprint f LEFT JOIN t ON t.fingerprint = f.id LEFT JOIN w ON w.fingerprint = f.id"
+    " WHERE f.id IN (SELECT fingerprint FROM t UNION SELECT fingerprint FROM w) ORDER BY tried DESC, waiting DESC, f.id LIMIT ?"
 )
 _TLS: Final = (
     "SELECT host, address, tls, count(*), max(ended) FROM ("
@@ -96,6 +106,19 @@ class Pick(msgspec.Struct, frozen=True):
     fingerprint: str
 
 
+class Kind(msgspec.Struct, frozen=True):
+    """Failures with the same fingerprint: attempts of the window, recipients that wait with it, first and last minute in the window
+    (of what only waits: anywhere), POSIX seconds."""
+
+    fingerprint: str
+    class_: str
+    sentence: str
+    attempts: int
+    waiting: int
+    first: float
+    last: float
+
+
 class Beside(msgspec.Struct, frozen=True):
     """The recipients of a message: their addresses, each with its destination."""
 
@@ -145,6 +168,13 @@ async def picks(reader: Reader, where: Place, since: float, each: int) -> tuple[
     """The latest failed attempts of each group, up to `each` of them, those with a transcript first."""
     rows = await reader.fetch(_SAMPLES, (since, _json(where.lanes), each))
     return tuple(Pick(*cast("tuple[int, int, str]", row)) for row in rows)
+
+
+async def groups(reader: Reader, where: Place, since: float, limit: int) -> tuple[Kind, ...]:
+    """Failures by kind of reply, most attempts first; from the counts by minute, however many there were."""
+    lanes = _json(where.lanes)
+    rows = await reader.fetch(_GROUPS, (lanes, int(since // 60), lanes, limit))
+    return tuple(Kind(*cast("tuple[str, str, str, int, int, float, float]", row)) for row in rows)
 
 
 async def from_the_end(reader: Reader, recipient: int, n: int) -> int:

@@ -8,7 +8,7 @@ from mailtui.bundles import DoneRow, Numbers
 from mailtui.model import Disposition, Reply, recipient_row
 from mailtui.queue import evidence
 from mailtui.queue.actions import Entry, at_once, keep
-from mailtui.queue.evidence import Beside, Minute, Pick, Place
+from mailtui.queue.evidence import Beside, Kind, Minute, Pick, Place
 from mailtui.queue.reader import Reader
 from mailtui.views import moment
 
@@ -46,6 +46,20 @@ async def test_numbers_and_minutes_are_of_the_destination_and_the_window(office:
     assert await evidence.flow(reader, where, NOW + 60) == await evidence.failures(reader, where, NOW + 60) == ()
 
 
+async def test_groups_have_what_was_tried_and_what_waits(office: Office, reader: Reader) -> None:
+    office.message("a@one.example", "b@one.example", "x@two.example", age=100)
+    office.try_all("one.example")
+    office.try_all("two.example")
+    office.message("c@one.example", age=10)
+    office.try_all("one.example", Disposition.BOUNCED, reply=FULL)
+    where, minute = await here(reader), NOW // 60 * 60
+    first, second = await evidence.groups(reader, where, SINCE, 10)
+    assert first == Kind("451 slow down", "throttled", "They are busy.", 2, 2, minute, minute)
+    assert (second.fingerprint, second.attempts, second.waiting) == ("452 full", 1, 0)
+    (later,) = await evidence.groups(reader, where, NOW + 60, 10)
+    assert (later.fingerprint, later.attempts, later.waiting, later.first) == ("451 slow down", 0, 2, NOW)
+
+
 async def test_samples_are_of_different_messages_and_lately(office: Office, reader: Reader) -> None:
     old, new = (office.message("a@one.example", "b@one.example", "x@two.example", age=age) for age in (100, 50))
     office.try_all("one.example")
@@ -66,7 +80,9 @@ async def test_attempts_are_found_from_both_ends(office: Office, reader: Reader)
         assert office.try_all("one.example", now=NOW + 300 * n) == 1
     assert await evidence.attempts_of(reader, row, 2) == (2, 3)
     assert [await evidence.from_the_end(reader, row, n) for n in (1, 2, 3)] == [3, 2, 1]
-    assert await evidence.beside(reader, row) == Beside(("a@one.example", "b@two.example"), ("one.example", "two.example"))
+    assert await evidence.beside(reader, row) == Beside(
+        ("a@one.example", "b@two.example"), ("one.example", "two.example")
+    )
 
 
 async def test_tls_of_what_failed_and_what_was_delivered(office: Office, reader: Reader) -> None:
