@@ -212,7 +212,8 @@ async def tls(reader: Reader, where: Place, since: float, oldest: float) -> tupl
 async def actions(reader: Reader, where: Place, since: float) -> tuple[DoneRow, ...]:
     """What was done to its recipients, or to itself or its site, oldest first."""
     names = [name for name in (where.destination, where.site) if name]
-    words = [f"{field}:{name}" for name in names for field in ("domain", "site")] + names
+    fields = ("domain", "destination", "site")
+    words = [*names, "delivery", *(f"{field}:{name}" for field in fields for name in names)]
     rows = await reader.fetch(_ACTIONS, (_json(where.lanes), since, _json(words), _json(names)))
     return tuple(map(_done, rows))
 

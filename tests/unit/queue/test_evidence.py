@@ -105,14 +105,21 @@ async def test_actions_that_touched_it_or_name_it(office: Office, reader: Reader
     for row, filter in ((mine, "subject:x"), (other, "subject:y")):
         action = at_once(office.db, Entry(NOW, "ana", "hold", filter, "why", {}), 0)
         keep(office.db, action, [row])
-    at_once(office.db, Entry(NOW + 1, "relay", "suspend", "", "slow", {"destination": "one.example"}))
+    at_once(office.db, Entry(NOW + 1, "relay", "suspend", "destination:one.example", "slow", {}))
     at_once(office.db, Entry(NOW + 2, "ben", "resume", "domain:one.example", "", {}))
-    at_once(office.db, Entry(NOW + 3, "ben", "suspend", "", "", {"destination": "two.example"}))
+    for entry in (
+        Entry(NOW + 3, "ben", "suspend", "destination:two.example"),
+        Entry(NOW + 4, "ben", "suspend", "delivery"),
+    ):
+        at_once(office.db, entry)
+    at_once(office.db, Entry(NOW + 5, "ben", "reroute", "", "", {"from": "one.example"}))
     where = await here(reader)
     assert await evidence.actions(reader, where, SINCE) == (
         DoneRow(moment(NOW), "hold", 1, None, "ana", "why", "subject:x"),
-        DoneRow(moment(NOW + 1), "suspend", 0, None, "relay", "slow", ""),
+        DoneRow(moment(NOW + 1), "suspend", 0, None, "relay", "slow", "destination:one.example"),
         DoneRow(moment(NOW + 2), "resume", 0, None, "ben", "", "domain:one.example"),
+        DoneRow(moment(NOW + 4), "suspend", 0, None, "ben", "", "delivery"),
+        DoneRow(moment(NOW + 5), "reroute", 0, None, "ben", "", ""),
     )
-    assert await evidence.actions(reader, where, NOW + 2) == ()
+    assert await evidence.actions(reader, where, NOW + 5) == ()
     assert [done.filter for done in await evidence.touched(reader, other)] == ["subject:y"]
