@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailtui import __version__
+from mailtui.bundles import Bundle
 from mailtui.control import api
+from mailtui.control.api_report import Report
 from mailtui.control.results import BackedUp, Disk, Draining, Flushed, Pruned, Rate, Rates, Reloaded, StatusView
 from mailtui.errors import ControlError
 from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
@@ -42,6 +44,7 @@ from mailtui.queue.schedule import Backoff
 from mailtui.queue.selection import select
 from mailtui.queue.verbs import Verb
 from mailtui.rates import NAMES
+from mailtui.report_desk import ReportDesk
 from mailtui.suppression_desk import SuppressionDesk
 from mailtui.suppressions import Difference, Suppression, SuppressionPage
 from mailtui.views import (
@@ -68,6 +71,7 @@ class Desk:
         self._reader = reader
         self._operator = operator
         self._suppression = SuppressionDesk(relay, reader)
+        self._reports = ReportDesk(relay, reader)
 
     # ------------------------------------------------------------------ reads
 
@@ -145,6 +149,9 @@ class Desk:
 
     async def forecast(self, request: api.Forecast) -> tuple[ForecastRow, ...]:
         return await forecast.forecast(self._reader, time.time(), request.limit)
+
+    async def report(self, request: Report) -> Bundle:
+        return await self._reports.report(request.subject, request.window, request.internal)
 
     def content(self, request: api.Content) -> AsyncIterator[bytes]:
         whole = octets.octets(self._reader, request.id)

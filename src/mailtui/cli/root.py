@@ -12,8 +12,9 @@ import click
 
 from mailtui import __version__
 from mailtui.control.api import ACTIONS, REQUESTS, Audit, Backup, Prune, Show, Status, Undo
+from mailtui.control.api_report import Report
 
-from . import actions, context, host, offline, reads, suppress, verbs
+from . import actions, context, host, offline, reads, report, suppress, verbs
 from .context import Context
 
 WAYS: Final = """\
@@ -49,7 +50,7 @@ def dns() -> None:
 
 _GROUPS: Final = {"queue": queue, "dns": dns}
 _OWN: Final = {
-    *(Status.name, Show.name, Backup.name, Prune.name, Undo.name, Audit.name),
+    *(Status.name, Show.name, Backup.name, Prune.name, Undo.name, Audit.name, Report.name),
     *(action.name for action in ACTIONS),
 }
 
@@ -60,7 +61,7 @@ for _action in ACTIONS:
     main.add_command(actions.command(_action))
 for _command in (
     *(reads.status, reads.show, reads.log),
-    *(actions.undo(), actions.audit()),
+    *(actions.undo(), actions.audit(), report.command()),
     *(host.serve, host.check_config, host.demo, host.passwd, host.dkim),
     *(offline.check_queue, offline.backup, offline.prune),
     suppress.group,

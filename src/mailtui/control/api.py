@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Final, Literal, Protocol, cast
 import msgspec
 from msgspec import UNSET, Meta
 
+from mailtui.bundles import Bundle
 from mailtui.events import AnyEvent, Event
 from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
 from mailtui.suppressions import MANUAL, Difference, Suppression, SuppressionPage, Until, Wanted
@@ -29,6 +30,7 @@ from mailtui.views import (
     ReasonRow,
 )
 
+from .api_report import Report
 from .request import Request, Risk
 from .results import BackedUp, Draining, Flushed, Pruned, Reloaded, StatusView
 
@@ -353,7 +355,7 @@ REQUESTS: Final[dict[str, type[Request[object]]]] = {
     request.name: cast("type[Request[object]]", request)
     for request in (
         *(Status, QueueList, QueueCount, QueueDomains, QueueReasons, QueueAges, Show),
-        *(Why, Incidents, Samples, Forecast),
+        *(Why, Incidents, Samples, Forecast, Report),
         *(Retry, Hold, Release, Purge, Bounce),
         *(Undo, Cancel, Audit),
         *(DnsFlush, Reload, Drain, Stop, Prune, Backup),
@@ -382,6 +384,7 @@ class Service(Protocol):
     async def incidents(self, request: Incidents) -> tuple[IncidentRow, ...]: ...
     async def samples(self, request: Samples) -> tuple[MomentRow, ...]: ...
     async def forecast(self, request: Forecast) -> tuple[ForecastRow, ...]: ...
+    async def report(self, request: Report) -> Bundle: ...
     async def retry(self, request: Retry, actor: str) -> Affected | Preview: ...
     async def hold(self, request: Hold, actor: str) -> Affected | Preview: ...
     async def release(self, request: Release, actor: str) -> Affected | Preview: ...

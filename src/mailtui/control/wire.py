@@ -36,6 +36,7 @@ _BY_CODE: Final = {
     "unknown-request": 404,
     "unknown-id": 404,
     "unknown-action": 404,
+    "unknown-destination": 404,
     "wrong-method": 405,
     "conflict": 409,
     "cannot-undo": 409,

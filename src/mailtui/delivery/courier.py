@@ -67,6 +67,15 @@ class Courier:
         """The key of the route a recipient goes by after `attempts` attempts."""
         return route_key(choose(self._rules, sender, destination, attempts))
 
+    def route_named(self, key: str) -> Route | None:
+        """The route with that key; None when it is gone from the configuration."""
+        return self._routes.get(key)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not leave the house though a transcript may hold it: the passwords of all routes, as they are said."""
+        return tuple(secret for route in self._routes.values() for secret in route.secrets)
+
     @property
     def awaiting_verdicts(self) -> int:
         """Transactions whose dot has been sent and not been answered: breaking them off would send the message twice."""

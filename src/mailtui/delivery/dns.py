@@ -97,6 +97,15 @@ class Resolver:
             raise NullMX(domain, "the domain accepts no mail (MX 0 .)")
         return MxAnswer(real)  # a null MX beside real ones breaks RFC 7505 section 3; the real ones are used
 
+    async def ask(self, name: str, type_: RecordType) -> tuple[Answer, float]:
+        """One question as delivery asks it, and how many seconds ago it was answered. Raises NoSuchDomain for what is no name,
+        LookupFailed."""
+        name = name.lower()
+        if not _NAME.match(name):
+            raise NoSuchDomain(name, "not a domain name")
+        answer = await self._lookup.ask(name, type_)
+        return answer, self._lookup.age(name, type_)
+
     async def addresses(self, host: str) -> tuple[str, ...]:
         """The addresses of a host, families alternating, at most five; () when it has none. Raises LookupFailed when
         nothing is known and asking again may help."""

@@ -97,6 +97,11 @@ class Lookup:
             raise LookupFailed(name, result)
         return result
 
+    def age(self, name: str, type_: RecordType) -> float:
+        """How many seconds ago what is `known` was answered; 0 when nothing is."""
+        cached = self._cache.get((name, type_))
+        return max(0.0, cached.answer.ttl - (cached.expires - self._clock())) if cached else 0.0
+
     def known(self, name: str, type_: RecordType) -> Answer | None:
         """What was answered last, expired or not; asks nobody."""
         cached = self._cache.get((name, type_))

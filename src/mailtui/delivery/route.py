@@ -6,6 +6,7 @@ here once, at start and reload; how a route is resolved, dialled and secured is 
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from collections.abc import Mapping
@@ -41,6 +42,15 @@ class Route:
     def key(self) -> Key:
         """What connections may be shared over: routes with the same key lead to the same server in the same way."""
         return (self.kind, self.host, self.port, self.tls, self.username)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The password in every form a login gives it (RFC 4616 and AUTH LOGIN): a server may say it back."""
+        if self.password is None:
+            return ()
+        plain = self.password.reveal()
+        forms = (plain, f"\0{self.username}\0{plain}", f"{self.username}\0{self.username}\0{plain}")
+        return (plain, *(base64.b64encode(form.encode()).decode() for form in forms))
 
 
 @dataclass(frozen=True, slots=True)

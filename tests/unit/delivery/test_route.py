@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,10 @@ def test_connections_are_shared_by_server_security_and_login() -> None:
     assert key() == key(match="example.com") == ("smarthost", "smart.example.net", 587, "opportunistic", "")
     others = {key(to="smart.example.net:25"), key(tls="verified"), key(username="a", password_env="P"), key(to="mx")}
     assert len(others | {key()}) == 5
+
+
+def test_a_password_is_known_in_every_form_it_is_said() -> None:
+    route = Route("smarthost", "smart.example", 587, "required", "relay", config.Secret("hunter22"))
+    assert route.secrets[0] == "hunter22"
+    assert {base64.b64encode(form).decode() for form in (b"hunter22", b"\0relay\0hunter22")} <= set(route.secrets)
+    assert Route("mx", "", 25, "opportunistic").secrets == ()
