@@ -9,23 +9,27 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+import msgspec
+
 from mailtui.errors import Unavailable
 from mailtui.model import CONTENT_BITS, Incoming, recipient_row
+from mailtui.queue import rows
 from mailtui.queue.lanes import DueLane, Lanes, make_due
 
 _MESSAGE = (
     "INSERT INTO message (id, phase, received_at, sender, ret, envid, eight_bit, smtputf8, size, header_from, subject, message_id,"
     " listener, kind, user, client, helo, protocol, tls, prefix, unfinished, about)"
-    " VALUES (?, 'stored', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " VALUES {rows}"
     " ON CONFLICT (id) DO UPDATE SET phase = 'stored', received_at = excluded.received_at, sender = excluded.sender, ret = excluded.ret,"
     " envid = excluded.envid, eight_bit = excluded.eight_bit, smtputf8 = excluded.smtputf8, size = excluded.size,"
     " header_from = excluded.header_from, subject = excluded.subject, message_id = excluded.message_id, listener = excluded.listener,"
     " kind = excluded.kind, user = excluded.user, client = excluded.client, helo = excluded.helo, protocol = excluded.protocol,"
     " tls = excluded.tls, prefix = excluded.prefix, unfinished = excluded.unfinished, about = excluded.about"
 )
+_CONTENT = "INSERT INTO content (id, chunk) VALUES {rows}"
 _RECIPIENT = (
     "INSERT INTO recipient (id, address, lane, state, next_attempt, expires_at, notify, orcpt, changed_at)"
-    " VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?)"
+    " VALUES {rows}"
 )
 
 
@@ -37,47 +41,71 @@ def store_chunk(db: sqlite3.Connection, message: int, sequence: int, chunk: byte
     db.execute("INSERT INTO content (id, chunk) VALUES (?, ?)", (message << CONTENT_BITS | sequence, chunk))
 
 
-def store_message(
-    db: sqlite3.Connection,
-    lanes: Lanes,
-    incoming: Incoming,
-    sequence: int,
-    rest: bytes,
-    routes: Sequence[str],
-    expires_at: float,
-    due_at: float,
-    about: int | None = None,
-) -> tuple[DueLane, ...]:
-    """The whole message and its recipients, due at `due_at`; the lanes they stand in. `routes` runs parallel to the recipients.
+class Arrival(msgspec.Struct, frozen=True):
+    """A message that has arrived whole: `rest` is its last chunk with that `sequence`, `routes` runs parallel to its recipients,
+    all of whom are due at `due_at`. Of a DSN, `about` is the message it speaks of."""
+
+    incoming: Incoming
+    sequence: int
+    rest: bytes
+    routes: Sequence[str]
+    expires_at: float
+    due_at: float
+    about: int | None = None
+
+
+def store_messages(db: sqlite3.Connection, lanes: Lanes, arrivals: Sequence[Arrival]) -> list[tuple[DueLane, ...]]:
+    """Whole messages and their recipients; the lanes in which each has some.
 
     Texts are stored as validated str; raw header bytes of strangers never become parameters that could raise.
     """
+    for arrival in arrivals:
+        _follows(db, arrival.incoming.number, arrival.sequence)
+    rows.execute(db, _MESSAGE, list(map(_message, arrivals)))
+    rows.execute(db, _CONTENT, [_content(arrival) for arrival in arrivals if arrival.rest])
+    recipients: list[tuple[rows.Value, ...]] = []
+    used: list[tuple[DueLane, ...]] = []
+    due: dict[int, float] = {}
+    for arrival in arrivals:
+        found: dict[int, DueLane] = {}
+        incoming, due_at = arrival.incoming, arrival.due_at
+        for n, (recipient, route) in enumerate(zip(incoming.envelope.recipients, arrival.routes, strict=True), 1):
+            lane = lanes.id(db, recipient.address.domain, route)
+            if lane not in found:
+                found[lane] = DueLane(lane, recipient.address.domain, route, "")
+                due[lane] = min(due.get(lane, due_at), due_at)
+            recipients.append(
+                (
+                    *(
+                        recipient_row(incoming.number, n),
+                        str(recipient.address),
+                        lane,
+                        "queued",
+                        due_at,
+                        arrival.expires_at,
+                    ),
+                    *(recipient.notify, recipient.orcpt, incoming.received),
+                )
+            )
+        used.append(tuple(found.values()))
+    rows.execute(db, _RECIPIENT, recipients)
+    for lane, at in due.items():
+        make_due(db, lane, at)
+    return used
+
+
+def _message(arrival: Arrival) -> tuple[rows.Value, ...]:
+    incoming = arrival.incoming
     envelope, origin, facts = incoming.envelope, incoming.origin, incoming.facts
-    _follows(db, incoming.number, sequence)
-    db.execute(
-        _MESSAGE,
-        (
-            incoming.number, incoming.received, str(envelope.sender), envelope.ret, envelope.envid, envelope.eight_bit,
-            envelope.smtputf8, incoming.size, facts.from_, facts.subject, facts.message_id, origin.listener, origin.kind, origin.user,
-            origin.client, origin.helo, origin.protocol, origin.tls, incoming.prefix, len(envelope.recipients), about,
-        ),
+    return (
+        incoming.number, "stored", incoming.received, str(envelope.sender), envelope.ret, envelope.envid, envelope.eight_bit,
+        envelope.smtputf8, incoming.size, facts.from_, facts.subject, facts.message_id, origin.listener, origin.kind, origin.user,
+        origin.client, origin.helo, origin.protocol, origin.tls, incoming.prefix, len(envelope.recipients), arrival.about,
     )  # fmt: skip
-    if rest:
-        db.execute("INSERT INTO content (id, chunk) VALUES (?, ?)", (incoming.number << CONTENT_BITS | sequence, rest))
-    used: dict[int, DueLane] = {}
-    for n, (recipient, route) in enumerate(zip(envelope.recipients, routes, strict=True), 1):
-        lane = lanes.id(db, recipient.address.domain, route)
-        db.execute(
-            _RECIPIENT,
-            (
-                recipient_row(incoming.number, n), str(recipient.address), lane, due_at, expires_at, recipient.notify,
-                recipient.orcpt, incoming.received,
-            ),
-        )  # fmt: skip
-        if lane not in used:
-            used[lane] = DueLane(lane, recipient.address.domain, route, "")
-            make_due(db, lane, due_at)
-    return tuple(used.values())
+
+
+def _content(arrival: Arrival) -> tuple[rows.Value, ...]:
+    return (arrival.incoming.number << CONTENT_BITS | arrival.sequence, arrival.rest)
 
 
 def _follows(db: sqlite3.Connection, message: int, sequence: int) -> None:

@@ -7,15 +7,18 @@ peer), and start-up recovery with quarantine. Functions run in the writer's thre
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from mailtui.model import CONTENT_BITS, RECIPIENT_BITS, Claim, ClaimedRecipient, format_recipient_id, parse_address
+from mailtui.queue import rows
 from mailtui.queue.lanes import make_due
 
 #: Consecutive interruptions after which a message is put aside (the last of them alone).
 QUARANTINE: Final = 3
-#: Octets up to which a content can be a single chunk (intake.door.CHUNK).
+#: Octets up to which a content is read with its message: most are one chunk then (intake.door.CHUNK).
 CHUNK: Final = 256 * 1024
 #: A probe of a broken site is no larger than this, in octets.
 PROBE_SIZE: Final = 50_000
@@ -23,7 +26,7 @@ ANY_SIZE: Final = 1 << 40
 
 _DUE = (
     "SELECT id >> 20 FROM recipient INDEXED BY recipient_due"
-    " WHERE lane = ? AND state IN ('queued', 'deferred') AND next_attempt <= ? ORDER BY next_attempt LIMIT 1"
+    " WHERE lane = ? AND state IN ('queued', 'deferred') AND next_attempt <= ? ORDER BY next_attempt LIMIT ?"
 )
 _PROBE = (
     "SELECT r.id >> 20 FROM recipient r INDEXED BY recipient_due JOIN message m ON m.id = r.id >> 20"
@@ -31,20 +34,29 @@ _PROBE = (
     " AND r.id >> 20 <> ?3 AND m.size <= ?4 ORDER BY r.next_attempt LIMIT 1"
 )
 _RECIPIENTS = (
-    "SELECT id, address, notify, orcpt, attempts + 1, expires_at, notices, iif(class = 'unknown-outcome', host, ''), unsuppress"
-    " FROM recipient NOT INDEXED"  # by its rows: SQLite would walk everything due in the lane
-    " WHERE id BETWEEN ? AND ? AND lane = ? AND state IN ('queued', 'deferred') AND next_attempt <= ? LIMIT ?"
+    "WITH turn (place, message, lane, now) AS (VALUES {rows})"
+    " SELECT turn.place, id, address, notify, orcpt, attempts + 1, expires_at, notices,"
+    " iif(class = 'unknown-outcome', host, ''), unsuppress"
+    " FROM turn CROSS JOIN recipient AS r NOT INDEXED"  # by their rows: SQLite would walk everything due in the lane
+    " ON id BETWEEN turn.message << 20 AND turn.message << 20 | 0xFFFFF AND r.lane = turn.lane"
+    " WHERE state IN ('queued', 'deferred') AND next_attempt <= turn.now LIMIT ?"
 )
-_MESSAGE = (
-    "SELECT sender, size, received_at, prefix, signature, ret, envid, eight_bit, smtputf8, user, interruptions"
-    " FROM message WHERE id = ?"
+_MESSAGES = (
+    "WITH turn (message) AS (VALUES {rows})"
+    " SELECT m.id, sender, size, received_at, prefix, signature, ret, envid, eight_bit, smtputf8, user, interruptions,"
+    f" iif(size <= {CHUNK}, (SELECT chunk FROM content WHERE content.id = m.id << 12), NULL)"
+    " FROM turn CROSS JOIN message AS m ON m.id = turn.message"
 )
 #: Messages passed over in one transaction because every recipient is stopped.
 PASSED_OVER: Final = 50
 #: Given waiting recipients (row, address), the rows that are stopped: they are no longer waiting then.
 Screen = Callable[[sqlite3.Connection, list[tuple[int, str]]], Collection[int]]
 
-_SEND = "UPDATE recipient SET state = 'sending', attempts = ?, next_attempt = ?, owner = ?, changed_at = ? WHERE id = ?"
+_SEND = (
+    "WITH sent (id, attempts, next_attempt, owner, changed_at) AS (VALUES {rows})"
+    " UPDATE recipient SET state = 'sending', attempts = sent.attempts, next_attempt = sent.next_attempt, owner = sent.owner,"
+    " changed_at = sent.changed_at FROM sent WHERE recipient.id = sent.id"
+)
 
 
 class Damaged(Exception):
@@ -57,47 +69,135 @@ class Damaged(Exception):
         self.recipients = recipients
 
 
-def claim(
-    db: sqlite3.Connection,
-    lane: tuple[int, str, str],
-    now: float,
-    limit: int,
-    owner: str,
-    delay: Callable[[int], float],
-    probe_not: int | None = None,
-    screen: Screen | None = None,
-) -> Claim | None:
-    """Up to `limit` due recipients of the longest due message of a lane (row, destination, route), now in state sending.
+class Ask(msgspec.Struct, frozen=True):
+    """A slot wants up to `limit` due recipients of the longest due message of a lane (row, destination, route).
 
     `delay(attempts)` is how long they wait should this process die with them. With `probe_not` the claim is a probe: a small
     message, another one than that, if there is any. `screen` stops some of them first; None then means that nothing was left, of
-    PASSED_OVER messages at least. Raises Damaged when the content is not whole.
+    PASSED_OVER messages at least.
     """
-    number, destination, route = lane
-    message, rows = _next(db, number, now, limit, probe_not)
-    if screen is not None:
-        for _ in range(PASSED_OVER):
-            stopped = screen(db, [(row[0], row[1]) for row in rows if not row[8]])
-            rows = [row for row in rows if row[0] not in stopped]
-            if rows or not stopped:
-                break
-            message, rows = _next(db, number, now, limit, probe_not)
+
+    lane: tuple[int, str, str]
+    now: float
+    limit: int
+    delay: Callable[[int], float]
+    probe_not: int | None = None
+    screen: Screen | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether it can be served together with others of its lane."""
+        return self.probe_not is None and self.screen is None
+
+
+class _Turn(msgspec.Struct, frozen=True):
+    """Whose turn it is: a message, and those of its recipients that are meant (rows of _RECIPIENTS)."""
+
+    ask: Ask
+    message: int
+    recipients: list[tuple[Any, ...]]
+
+
+def claim(db: sqlite3.Connection, asks: Sequence[Ask], owner: str) -> list[Claim | None]:
+    """What is claimed for each ask, now in state sending; None where nothing is due. Damaged when a content is not whole."""
+    claims: list[Claim | None] = [None] * len(asks)
+    left: Sequence[int] = range(len(asks))
+    while left:
+        turns, left = _turns(db, asks, left)
+        for place, claimed in zip(turns, _take(db, list(turns.values()), owner), strict=True):
+            claims[place] = claimed
+    return claims
+
+
+def _turns(db: sqlite3.Connection, asks: Sequence[Ask], places: Sequence[int]) -> tuple[dict[int, _Turn], list[int]]:
+    """A turn for as many asks as can be served at once; and who has to ask again when these are taken."""
+    lanes: dict[int, list[int]] = {}
+    for place in places:
+        lanes.setdefault(asks[place].lane[0], []).append(place)
+    turns: dict[int, _Turn] = {}
+    due: list[tuple[int, int, int, float]] = []
+    again: list[int] = []
+    for lane, (first, *others) in lanes.items():
+        if all(asks[place].plain for place in (first, *others)):
+            now, most = max(asks[place].now for place in (first, *others)), 1 + len(others)
+            found = db.execute(_DUE, (lane, now, most)).fetchall()
+            messages = list(dict.fromkeys(row[0] for row in found))
+            due += [(place, message, lane, now) for place, message in zip((first, *others), messages, strict=False)]
+            again += (first, *others)[len(messages) :] if len(found) == most else ()
         else:
+            if (turn := _screened(db, asks[first])) is not None:
+                turns[first] = turn
+            again += others
+    limit = sum(asks[row[0]].limit for row in due)
+    for place, *recipient in rows.query(db, _RECIPIENTS, due, limit):
+        ask = asks[place]
+        turn = turns.setdefault(place, _Turn(ask, recipient[0] >> RECIPIENT_BITS, []))
+        if len(turn.recipients) < ask.limit:
+            turn.recipients.append(tuple(recipient))
+    # Behind a message of very many recipients none may have been read.
+    return turns, again + [row[0] for row in due if row[0] not in turns]
+
+
+def _screened(db: sqlite3.Connection, ask: Ask) -> _Turn | None:
+    """The turn of a probe, or of a lane some of whose recipients may have to be stopped."""
+    for _ in range(PASSED_OVER):
+        message = _next(db, ask)
+        if message is None:
             return None
-    if not rows:
-        return None
-    db.executemany(_SEND, [(row[4], now + delay(row[4]), owner, now, row[0]) for row in rows])
-    sender, size, received_at, prefix, signature, ret, envid, eight_bit, smtputf8, user, interruptions = db.execute(
-        _MESSAGE, (message,)
-    ).fetchone()
-    content, problem = _content(db, message, size)
-    claimed = Claim(
-        message=message,
+        found = rows.query(db, _RECIPIENTS, [(0, message, ask.lane[0], ask.now)], ask.limit)
+        recipients = [row[1:] for row in found]
+        if ask.screen is None:
+            return _Turn(ask, message, recipients)
+        stopped = ask.screen(db, [(row[0], row[1]) for row in recipients if not row[8]])
+        recipients = [row for row in recipients if row[0] not in stopped]
+        if recipients:
+            return _Turn(ask, message, recipients)
+    return None
+
+
+def _next(db: sqlite3.Connection, ask: Ask) -> int | None:
+    """The message whose turn it is, None when nothing is due."""
+    lane, row = ask.lane[0], None
+    if ask.probe_not is not None:
+        row = db.execute(_PROBE, (lane, ask.now, ask.probe_not, PROBE_SIZE)).fetchone()
+        row = row or db.execute(_PROBE, (lane, ask.now, ask.probe_not, ANY_SIZE)).fetchone()
+    row = row or db.execute(_DUE, (lane, ask.now, 1)).fetchone()
+    return None if row is None else row[0]
+
+
+def _take(db: sqlite3.Connection, turns: Sequence[_Turn], owner: str) -> list[Claim]:
+    """Claim what has its turn. Damaged."""
+    rows.execute(
+        db,
+        _SEND,
+        [
+            (row[0], row[4], turn.ask.now + turn.ask.delay(row[4]), owner, turn.ask.now)
+            for turn in turns
+            for row in turn.recipients
+        ],
+    )
+    try:
+        messages = {row[0]: row[1:] for row in rows.query(db, _MESSAGES, [(turn.message,) for turn in turns])}
+    except sqlite3.DatabaseError as error:
+        if len(turns) > 1 or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise  # several: each will be tried in a transaction of its own
+        raise _damaged(turns[0], str(error)) from None
+    return [_claimed(db, turn, messages[turn.message]) for turn in turns]
+
+
+def _claimed(db: sqlite3.Connection, turn: _Turn, message: tuple[Any, ...]) -> Claim:
+    sender, size, received_at, prefix, signature, ret, envid, eight_bit, smtputf8, user, interruptions, chunk = message
+    content, problem = (chunk, "") if chunk is not None and len(chunk) == size else _content(db, turn.message, size)
+    if problem:
+        raise _damaged(turn, problem)
+    number, destination, route = turn.ask.lane
+    return Claim(
+        message=turn.message,
         lane=number,
         destination=destination,
         route=route,
         sender=parse_address(sender),
-        recipients=tuple(ClaimedRecipient(row[0], parse_address(row[1]), *row[2:7]) for row in rows),
+        recipients=tuple(ClaimedRecipient(row[0], parse_address(row[1]), *row[2:7]) for row in turn.recipients),
         size=size,
         received_at=received_at,
         prefix=prefix,
@@ -109,39 +209,18 @@ def claim(
         smtputf8=bool(smtputf8),
         user=user,
         interruptions=interruptions,
-        prefer=next((row[7] for row in rows if row[7]), ""),
+        prefer=next((row[7] for row in turn.recipients if row[7]), ""),
     )
-    if problem:
-        raise Damaged(message, tuple(row[0] for row in rows), problem)
-    return claimed
 
 
-def _next(
-    db: sqlite3.Connection, lane: int, now: float, limit: int, probe_not: int | None
-) -> tuple[int, list[tuple[Any, ...]]]:
-    """The message whose turn it is, and its due recipients; none when nothing is due."""
-    row = None
-    if probe_not is not None:
-        row = db.execute(_PROBE, (lane, now, probe_not, PROBE_SIZE)).fetchone()
-        row = row or db.execute(_PROBE, (lane, now, probe_not, ANY_SIZE)).fetchone()
-    if row is None:
-        row = db.execute(_DUE, (lane, now)).fetchone()
-    if row is None:
-        return 0, []
-    first = row[0] << RECIPIENT_BITS
-    span = (first, first | (1 << RECIPIENT_BITS) - 1)
-    return row[0], db.execute(_RECIPIENTS, (*span, lane, now, limit)).fetchall()
+def _damaged(turn: _Turn, problem: str) -> Damaged:
+    return Damaged(turn.message, tuple(row[0] for row in turn.recipients), problem)
 
 
 def _content(db: sqlite3.Connection, message: int, size: int) -> tuple[bytes | None, str]:
     """The content when it is one chunk, None when there are more; and what is wrong when it is not whole."""
     first = message << CONTENT_BITS
     try:
-        if size <= CHUNK:
-            row = db.execute("SELECT chunk FROM content WHERE id = ?", (first,)).fetchone()
-            whole: bytes = b"" if row is None else row[0]
-            if len(whole) == size:
-                return whole, ""
         # SQLite knows the lengths without reading the chunks.
         chunks, octets = db.execute(
             "SELECT count(*), ifnull(sum(length(chunk)), 0) FROM content WHERE id BETWEEN ? AND ?",
@@ -156,9 +235,9 @@ def _content(db: sqlite3.Connection, message: int, size: int) -> tuple[bytes | N
     return (row[0] if row is not None else None if chunks else b""), problem
 
 
-def unclaim(db: sqlite3.Connection, rows: tuple[int, ...], now: float) -> None:
+def unclaim(db: sqlite3.Connection, recipients: tuple[int, ...], now: float) -> None:
     """Give recipients back that were not tried after all: no attempt, due at once."""
-    for row in rows:
+    for row in recipients:
         db.execute(
             "UPDATE recipient SET state = iif(attempts > 1, 'deferred', 'queued'), attempts = attempts - 1, next_attempt = ?,"
             " owner = '', changed_at = ? WHERE id = ? AND state = 'sending'",
@@ -166,7 +245,7 @@ def unclaim(db: sqlite3.Connection, rows: tuple[int, ...], now: float) -> None:
         )
     # While they were out, their lane may have looked empty and so stopped being due.
     for (lane,) in db.execute(
-        f"SELECT DISTINCT lane FROM recipient WHERE id IN ({', '.join('?' * len(rows))})", rows
+        f"SELECT DISTINCT lane FROM recipient WHERE id IN ({', '.join('?' * len(recipients))})", recipients
     ).fetchall():
         make_due(db, lane, now)
 
@@ -201,16 +280,16 @@ def recover(db: sqlite3.Connection, now: float) -> tuple[list[str], list[str]]:
     Each keeps the next attempt that was registered with its claim. The attempt is recorded as `interrupted`: its outcome is
     unknown, it may have been delivered (window W2 or W3).
     """
-    rows = db.execute(
+    sending = db.execute(
         "SELECT id, attempts, lane, changed_at, next_attempt FROM recipient INDEXED BY recipient_sending WHERE state = 'sending'"
     ).fetchall()
-    messages = {row[0] >> RECIPIENT_BITS for row in rows}
+    messages = {row[0] >> RECIPIENT_BITS for row in sending}
     db.executemany(
         "UPDATE message SET interruptions = interruptions + 1 WHERE id = ?", [(message,) for message in messages]
     )
     taken: list[str] = []
     quarantined: list[str] = []
-    for recipient, attempts, lane, since, next_attempt in rows:
+    for recipient, attempts, lane, since, next_attempt in sending:
         count: int = db.execute(
             "SELECT interruptions FROM message WHERE id = ?", (recipient >> RECIPIENT_BITS,)
         ).fetchone()[0]

@@ -23,7 +23,7 @@ from mailtui.model import (
     encode_id,
     parse_address,
 )
-from mailtui.queue.arrivals import store_message
+from mailtui.queue.arrivals import Arrival, store_messages
 from mailtui.queue.lanes import DueLane, Lanes
 from mailtui.queue.outcomes import Outcome
 from mailtui.report import Composed, Kind, Original, Report, ReportedRecipient
@@ -241,17 +241,8 @@ def _issue(
     routes = [
         keeper.route_of(composed.envelope.sender, item.address.domain, 0) for item in composed.envelope.recipients
     ]
-    due = store_message(
-        db,
-        lanes,
-        incoming,
-        0,
-        composed.content,
-        routes,
-        now + keeper.lifetime(composed.envelope.sender),
-        leaves,
-        about=message,
-    )
+    expires_at = now + keeper.lifetime(composed.envelope.sender)
+    (due,) = store_messages(db, lanes, [Arrival(incoming, 0, composed.content, routes, expires_at, leaves, message)])
     db.execute(
         "INSERT INTO event (at, message, kind, text) VALUES (?, ?, 'dsn', ?)",
         (now, message, f"{kind.value}: {encode_id(number)} to {sender}"),

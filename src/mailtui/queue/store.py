@@ -17,6 +17,8 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
+from msgspec.structs import replace
+
 from mailtui.config import Config
 from mailtui.errors import QueueIOError
 from mailtui.events import Accepted, Changed, Notice, Notified
@@ -111,30 +113,32 @@ class Store:
         routes = [self.route_of(sender, recipient.address.domain, 0) for recipient in message.envelope.recipients]
         self._since += len(routes)
         expires_at = message.received + self.lifetime(sender)
-        due_at = message.received
-
-        def job(db: sqlite3.Connection) -> News:
-            due = arrivals.store_message(db, self._lanes, message, sequence, rest, routes, expires_at, due_at)
-            return ((), due) if self.suppressions.empty(db) else self._stop_listed(db, message, due)
-
-        committed = self.writer.submit(job)
+        arrival = arrivals.Arrival(message, sequence, rest, routes, expires_at, due_at=message.received)
+        committed = self.writer.submit_item(self._store, arrival)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         committed.add_done_callback(lambda future: self._accepted(future, message, done))
         return done
+
+    def _store(self, db: sqlite3.Connection, arriving: list[arrivals.Arrival]) -> list[News]:
+        stored = arrivals.store_messages(db, self._lanes, arriving)
+        if self.suppressions.empty(db):
+            return [((), due) for due in stored]
+        return [self._stop_listed(db, a.incoming, due) for a, due in zip(arriving, stored, strict=True)]
 
     def _stop_listed(self, db: sqlite3.Connection, message: Incoming, due: Sequence[DueLane]) -> News:
         """Recipients of a message just stored that are on the suppression list never become due."""
         rows = [
             (recipient_row(message.number, n), str(r.address)) for n, r in enumerate(message.envelope.recipients, 1)
         ]
-        stopped, (news, touched) = self._stop(db, rows, message.received)
+        stopped, (news, touched) = self.stop(db, rows, message.received)
         if not stopped:
             return (), due
         return news, [*(lane for lane in due if not suppressing.idle(db, lane.id)), *touched]
 
-    def _stop(
+    def stop(
         self, db: sqlite3.Connection, recipients: Sequence[tuple[int, str]], now: float
     ) -> tuple[Collection[int], suppressing.Told]:
+        """Within a job: see `suppressing.stop_listed`."""
         return suppressing.stop_listed(db, self, self._lanes, self.suppressions, recipients, now)
 
     def _accepted(self, committed: asyncio.Future[News], message: Incoming, done: asyncio.Future[None]) -> None:
@@ -213,25 +217,22 @@ class Store:
         self, lane: DueLane, now: float, limit: int, delay: Callable[[int], float], probe_not: int | None = None
     ) -> asyncio.Future[Claim | None]:
         """See `claims.claim`; None when nothing is due, and then the lane's due time is made exact. May fail with Damaged."""
-        key = (lane.id, lane.destination, lane.route)
-        stopped: list[News] = []
+        screen = _Screen(self, now)
+        ask = claims.Ask((lane.id, lane.destination, lane.route), now, limit, delay, probe_not)
+        claimed = self.writer.submit_item(self._claim, (ask, screen))
+        claimed.add_done_callback(lambda done: self._screened(done, screen.stopped, lane))
+        return claimed
 
-        def screen(db: sqlite3.Connection, recipients: list[tuple[int, str]]) -> Collection[int]:
-            rows, news = self._stop(db, recipients, now)
-            if rows:
-                stopped.append(news)
-            return rows
-
-        def job(db: sqlite3.Connection) -> Claim | None:
-            stopped.clear()  # a job may be run a second time
-            listed = None if self.suppressions.empty(db) else screen
-            claim = claims.claim(db, key, now, limit, self.owner, delay, probe_not, listed)
-            if claim is None:
-                lanes.settle_due(db, lane.id)
-            return claim
-
-        claimed = self.writer.submit(job)
-        claimed.add_done_callback(lambda done: self._screened(done, stopped, lane))
+    def _claim(self, db: sqlite3.Connection, wanted: list[tuple[claims.Ask, _Screen]]) -> list[Claim | None]:
+        for _, screen in wanted:
+            screen.stopped.clear()  # this may be run a second time
+        if self.suppressions.empty(db):
+            asks = [ask for ask, _ in wanted]
+        else:
+            asks = [replace(ask, screen=screen) for ask, screen in wanted]
+        claimed = claims.claim(db, asks, self.owner)
+        for lane in {ask.lane[0] for ask, claim in zip(asks, claimed, strict=True) if claim is None}:
+            lanes.settle_due(db, lane)
         return claimed
 
     def _screened(self, done: asyncio.Future[Claim | None], stopped: list[News], lane: DueLane) -> None:
@@ -255,13 +256,16 @@ class Store:
     def record(self, outcome: Outcome, now: float) -> asyncio.Future[list[Notified]]:
         """Write what a claim came to, with the DSNs it calls for, in one commit; the DSNs made."""
 
-        def job(db: sqlite3.Connection) -> News:
-            outcomes.record(db, self._lanes, self._fingerprints, self._pack, outcome, now)
+        return self._with_news(self.writer.submit_item(self._record, (outcome, now)))
+
+    def _record(self, db: sqlite3.Connection, finished: list[tuple[Outcome, float]]) -> list[News]:
+        outcomes.record(db, self._lanes, self._fingerprints, self._pack, finished)
+        told: list[News] = []
+        for outcome, now in finished:
             listed = suppressing.after_attempts(db, self.suppressions, self.config.suppression, outcome, now)
             news, touched = self._report(db, outcome, now)
-            return ([*news, *listed] if listed else news), touched
-
-        return self._with_news(self.writer.submit(job))
+            told.append((([*news, *listed] if listed else news), touched))
+        return told
 
     def _report(self, db: sqlite3.Connection, outcome: Outcome, now: float) -> News:
         return reports.after_attempts(db, self, self._lanes, outcome, now)
@@ -401,6 +405,21 @@ class Store:
         except FileNotFoundError:
             return False
         return True
+
+
+class _Screen:
+    """Stops the listed among the recipients a claim would take; what there is to tell of them is in `stopped`."""
+
+    def __init__(self, store: Store, now: float) -> None:
+        self._store = store
+        self._now = now
+        self.stopped: list[News] = []
+
+    def __call__(self, db: sqlite3.Connection, recipients: list[tuple[int, str]]) -> Collection[int]:
+        rows, news = self._store.stop(db, recipients, self._now)
+        if rows:
+            self.stopped.append(news)
+        return rows
 
 
 def _look(future: asyncio.Future[None]) -> None:

@@ -12,14 +12,16 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
-from typing import Final, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from mailtui.errors import QueueIOError, Unavailable
 
 T = TypeVar("T")
+I = TypeVar("I")
 Job = Callable[[sqlite3.Connection], object]
-_Item = tuple[Job, "asyncio.Future[object]"]
+#: A job that serves many items of its kind together, and answers each.
+JointJob = Callable[[sqlite3.Connection, list[Any]], Sequence[object]]
 
 #: Jobs in one commit. More only adds latency for the first: a group of 128 already costs less than its fsync.
 GROUP: Final = 128
@@ -31,6 +33,15 @@ _FATAL: Final = (sqlite3.SQLITE_IOERR,)  # fsync and I/O: after EIO Linux drops 
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _FULL: Final = (sqlite3.SQLITE_FULL,)
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+class _Entry(NamedTuple):
+    """Something submitted: a job alone, or an item for a joint job."""
+
+    future: asyncio.Future[object]
+    alone: Job | None
+    joint: JointJob | None = None
+    item: object = None
 
 
 class Writer:
@@ -49,7 +60,7 @@ class Writer:
         self._loop = loop
         self._fatal = fatal
         self._rolled_back = rolled_back
-        self._jobs: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._dead: QueueIOError | None = None
         self._closed = False
         self.commits = 0
@@ -68,11 +79,21 @@ class Writer:
         job raised; in both cases nothing of the job is in the database.
         """
         future: asyncio.Future[T] = self._loop.create_future()
-        if self._dead is not None or self._closed:
-            future.set_exception(self._dead or Unavailable("the queue is closed"))
-        else:
-            self._jobs.put((job, future))  # type: ignore[arg-type]
+        self._put(_Entry(cast("asyncio.Future[object]", future), job))
         return future
+
+    def submit_item(self, job: Callable[[sqlite3.Connection, list[I]], Sequence[T]], item: I) -> asyncio.Future[T]:
+        """Queue an item for a job that serves all items which wait for it together, behind the other jobs of their group; the future
+        resolves with this item's part of what it returns. When it fails with several, it is tried with each alone."""
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._put(_Entry(cast("asyncio.Future[object]", future), None, job, item))
+        return future
+
+    def _put(self, entry: _Entry) -> None:
+        if self._dead is not None or self._closed:
+            entry.future.set_exception(self._dead or Unavailable("the queue is closed"))
+        else:
+            self._jobs.put(entry)
 
     @property
     def waiting(self) -> int:
@@ -93,7 +114,7 @@ class Writer:
             first = self._jobs.get()
             if size > 1:  # there is load
                 time.sleep(max(0.0, GATHER - self._fsync))
-            group: list[_Item] = []
+            group: list[_Entry] = []
             while first is not None:
                 group.append(first)
                 if len(group) >= GROUP or self._jobs.empty():
@@ -108,10 +129,10 @@ class Writer:
         except sqlite3.Error:
             pass  # every job was answered already; recovery at the next start does the rest
 
-    def _commit(self, group: list[_Item]) -> None:
+    def _commit(self, group: list[_Entry]) -> None:
         began = time.monotonic()
         if self._dead is not None:
-            self._resolve([(future, None, self._dead) for _, future in group])
+            self._resolve([(future, None, self._dead) for future, *_ in group])
             return
         results = self._attempt(group)
         self.latency = time.monotonic() - began
@@ -119,14 +140,14 @@ class Writer:
         self.jobs += len(group)
         self._resolve(results)
 
-    def _attempt(self, group: list[_Item]) -> list[tuple[asyncio.Future[object], object, BaseException | None]]:
+    def _attempt(self, group: list[_Entry]) -> list[tuple[asyncio.Future[object], object, BaseException | None]]:
         """One transaction for the group; when any job fails, each gets a transaction of its own so that only it suffers."""
         if self._dead is not None:  # met while the jobs of a failed group were tried one by one
-            return [(future, None, self._dead) for _, future in group]
+            return [(future, None, self._dead) for future, *_ in group]
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
-            values = [job(connection) for job, _ in group]
+            values = _results(connection, group)
             began = time.monotonic()
             connection.execute("COMMIT")
             self._fsync = time.monotonic() - began
@@ -134,10 +155,10 @@ class Writer:
             self._rollback()
             mapped = self._map(error)
             if len(group) == 1 or isinstance(mapped, QueueIOError) or _locked(error):
-                return [(future, None, mapped) for _, future in group]
+                return [(future, None, mapped) for future, *_ in group]
             return [result for item in group for result in self._attempt([item])]
         self.full = False
-        return [(future, value, None) for (_, future), value in zip(group, values, strict=True)]
+        return [(future, value, None) for (future, *_), value in zip(group, values, strict=True)]
 
     def _rollback(self) -> None:
         self._rolled_back()
@@ -170,6 +191,22 @@ class Writer:
             self._loop.call_soon_threadsafe(_settle, results)
         except RuntimeError:
             pass  # the loop is gone: nobody waits any more
+
+
+def _results(connection: sqlite3.Connection, group: list[_Entry]) -> list[object]:
+    """What each entry of a group came to: first the jobs alone in their order, then the joint ones."""
+    results: list[object] = [None] * len(group)
+    joint: dict[JointJob, list[int]] = {}
+    for place, (_, alone, together, _) in enumerate(group):
+        if alone is not None:
+            results[place] = alone(connection)
+        elif together is not None:
+            joint.setdefault(together, []).append(place)
+    for together, places in joint.items():
+        found = together(connection, [group[place].item for place in places])
+        for place, result in zip(places, found, strict=True):
+            results[place] = result
+    return results
 
 
 def _locked(error: Exception) -> bool:
