@@ -60,7 +60,8 @@ def test_a_message_with_a_missing_chunk_is_not_accepted(office: Office) -> None:
         received=NOW,
     )
     with pytest.raises(Unavailable):
-        arrivals.store_message(office.db, office.lanes, incoming, 2, b"z" * 10, ["mx"], NOW + 100, NOW)
+        arrival = arrivals.Arrival(incoming, 2, b"z" * 10, ["mx"], NOW + 100, NOW)
+        arrivals.store_messages(office.db, office.lanes, [arrival])
 
 
 @pytest.mark.parametrize("left", [b"", BODY[:-1]], ids=["nothing", "half"])

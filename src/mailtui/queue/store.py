@@ -226,10 +226,8 @@ class Store:
     def _claim(self, db: sqlite3.Connection, wanted: list[tuple[claims.Ask, _Screen]]) -> list[Claim | None]:
         for _, screen in wanted:
             screen.stopped.clear()  # this may be run a second time
-        if self.suppressions.empty(db):
-            asks = [ask for ask, _ in wanted]
-        else:
-            asks = [replace(ask, screen=screen) for ask, screen in wanted]
+        unlisted = self.suppressions.empty(db)
+        asks = [ask if unlisted else replace(ask, screen=screen) for ask, screen in wanted]
         claimed = claims.claim(db, asks, self.owner)
         for lane in {ask.lane[0] for ask, claim in zip(asks, claimed, strict=True) if claim is None}:
             lanes.settle_due(db, lane)

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple, TypeVar, cast
 from mailtui.errors import QueueIOError, Unavailable
 
 T = TypeVar("T")
-I = TypeVar("I")
+Item = TypeVar("Item")
 Job = Callable[[sqlite3.Connection], object]
 #: A job that serves many items of its kind together, and answers each.
 JointJob = Callable[[sqlite3.Connection, list[Any]], Sequence[object]]
@@ -82,7 +82,9 @@ class Writer:
         self._put(_Entry(cast("asyncio.Future[object]", future), job))
         return future
 
-    def submit_item(self, job: Callable[[sqlite3.Connection, list[I]], Sequence[T]], item: I) -> asyncio.Future[T]:
+    def submit_item(
+        self, job: Callable[[sqlite3.Connection, list[Item]], Sequence[T]], item: Item
+    ) -> asyncio.Future[T]:
         """Queue an item for a job that serves all items which wait for it together, behind the other jobs of their group; the future
         resolves with this item's part of what it returns. When it fails with several, it is tried with each alone."""
         future: asyncio.Future[T] = self._loop.create_future()

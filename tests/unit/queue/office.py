@@ -74,14 +74,16 @@ class Office:
             HeaderFacts(sender, subject, f"<{number}@example.org>"), b"Received: x\r\n", len(body), received,
         )  # fmt: skip
         self.db.execute("BEGIN")
-        arrivals.store_message(self.db, self.lanes, incoming, 0, body, ["mx"] * len(to), received + lifetime, received)
+        arrival = arrivals.Arrival(incoming, 0, body, ["mx"] * len(to), received + lifetime, received)
+        arrivals.store_messages(self.db, self.lanes, [arrival])
         self.db.execute("COMMIT")
         return number
 
     def claim(self, lane: int, now: float = NOW) -> Claim | None:
         """Take what is due in a lane."""
         destination, route = self.db.execute("SELECT destination, route FROM lane WHERE id = ?", (lane,)).fetchone()
-        return claims.claim(self.db, (lane, destination, route), now, 50, "1", lambda attempts: 300.0)
+        ask = claims.Ask((lane, destination, route), now, 50, lambda attempts: 300.0)
+        return claims.claim(self.db, [ask], "1")[0]
 
     def try_all(
         self,
@@ -130,7 +132,7 @@ class Office:
         )
         groups = tuple("" if state is State.DELIVERED else f"{reply.code} {reply.text}" for _ in moves)
         outcome = outcomes.Outcome(claim, delivery, moves, groups, (claim.route,) * len(moves))
-        outcomes.record(self.db, self.lanes, self.fingerprints, pack, outcome, now)
+        outcomes.record(self.db, self.lanes, self.fingerprints, pack, [(outcome, now)])
 
     def state(self, message: int, n: int = 1) -> str:
         return str(self.recipient(message, n, "state")[0])

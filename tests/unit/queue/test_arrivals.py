@@ -37,7 +37,9 @@ def store(
     office: Office, message: Incoming, sequence: int = 0, rest: bytes = b"rest", routes: tuple[str, ...] = ()
 ) -> tuple[DueLane, ...]:
     routes = routes or ("mx",) * len(message.envelope.recipients)
-    return arrivals.store_message(office.db, office.lanes, message, sequence, rest, routes, NOW + 500, NOW + 1)
+    arrival = arrivals.Arrival(message, sequence, rest, routes, NOW + 500, NOW + 1)
+    (lanes,) = arrivals.store_messages(office.db, office.lanes, [arrival])
+    return lanes
 
 
 def row(office: Office, columns: str) -> tuple[object, ...]:
@@ -176,7 +178,8 @@ def test_a_start_forgets_what_was_arriving_and_nothing_else(office: Office) -> N
 
 
 def test_a_dsn_says_what_it_is_about(office: Office) -> None:
-    arrivals.store_message(office.db, office.lanes, incoming("a@d.test"), 0, b"rest", ("mx",), NOW, NOW, about=17)
+    arrival = arrivals.Arrival(incoming("a@d.test"), 0, b"rest", ("mx",), NOW, NOW, about=17)
+    arrivals.store_messages(office.db, office.lanes, [arrival])
 
     assert row(office, "about") == (17,)
 

@@ -6,7 +6,7 @@ import pytest
 from tests.unit.queue.office import BODY, NOW, Office
 
 from mailtui.model import CONTENT_BITS, Address, Claim, Disposition, format_recipient_id, recipient_row
-from mailtui.queue import claims, lanes
+from mailtui.queue import claims, lanes, rows
 from mailtui.queue.claims import PROBE_SIZE, Damaged
 
 
@@ -20,9 +20,17 @@ def lane(office: Office, destination: str = "d.test") -> tuple[int, str, str]:
 def claim(
     office: Office, now: float = NOW, limit: int = 50, probe_not: int | None = None, destination: str = "d.test"
 ) -> Claim | None:
-    return claims.claim(
-        office.db, lane(office, destination), now, limit, "me", lambda attempts: 100.0 * attempts, probe_not
-    )
+    return several(office, ask(office, now, limit, probe_not, destination))[0]
+
+
+def ask(
+    office: Office, now: float = NOW, limit: int = 50, probe_not: int | None = None, destination: str = "d.test"
+) -> claims.Ask:
+    return claims.Ask(lane(office, destination), now, limit, lambda attempts: 100.0 * attempts, probe_not)
+
+
+def several(office: Office, *asks: claims.Ask) -> list[Claim | None]:
+    return claims.claim(office.db, asks, "me")
 
 
 def taken(office: Office, **options: object) -> Claim:
@@ -295,3 +303,79 @@ def test_a_host_that_may_have_the_message_is_preferred(office: Office) -> None:
     )
 
     assert taken(office).prefer == "mx2.d.test"
+
+
+# ---------------------------------------------------------------------- several slots at once
+
+
+def ids(claims: list[Claim | None]) -> list[int | None]:
+    return [None if claim is None else claim.message for claim in claims]
+
+
+def test_each_of_several_slots_gets_a_message_of_its_own_the_longest_due_first(office: Office) -> None:
+    numbers = [office.message("a@d.test", age=100 - n, body=b"%d" % n) for n in range(3)]
+
+    found = several(office, *[ask(office)] * 4)
+
+    assert ids(found) == [*numbers, None]
+    assert [claim and claim.content for claim in found] == [b"0", b"1", b"2", None]
+    assert all(office.state(number) == "sending" for number in numbers)
+    assert office.balanced()
+
+
+def test_several_slots_share_no_message_however_many_recipients_it_has(office: Office) -> None:
+    many = office.message(*(f"u{n}@d.test" for n in range(6)), age=9)
+    one = office.message("z@d.test", age=5)
+
+    found = several(office, *[ask(office, limit=4)] * 4)
+
+    assert ids(found) == [many, many, one, None] or ids(found) == [many, one, many, None]
+    sent = [recipient.id for claim in found if claim for recipient in claim.recipients]
+    assert len(sent) == len(set(sent)) == 7
+    assert max(len(claim.recipients) for claim in found if claim) == 4
+
+
+def test_several_slots_of_several_lanes_and_a_probe_among_them(office: Office) -> None:
+    here, there = office.message("a@d.test", age=9), office.message("a@e.test", age=8)
+    later = office.message("b@d.test", age=7)
+
+    found = several(
+        office,
+        ask(office),
+        ask(office, destination="e.test"),
+        ask(office, probe_not=here),
+        ask(office, destination="e.test"),
+    )
+
+    assert {found[0] and found[0].message, found[2] and found[2].message} == {here, later}
+    assert ids(found)[1::2] == [there, None]
+
+
+def test_more_slots_than_one_statement_serves(office: Office) -> None:
+    numbers = [office.message("a@d.test", age=500 - n) for n in range(rows.MOST * 2 + 5)]
+
+    assert ids(several(office, *[ask(office)] * (len(numbers) + 3))) == [*numbers, None, None, None]
+    assert office.balanced()
+
+
+def test_a_message_in_two_lanes_is_claimed_once_in_each(office: Office) -> None:
+    number = office.message("a@d.test", "b@e.test", "c@d.test")
+
+    found = several(office, ask(office), ask(office, destination="e.test"))
+
+    assert ids(found) == [number, number]
+    assert [[str(r.address) for r in claim.recipients] for claim in found if claim] == [
+        ["a@d.test", "c@d.test"],
+        ["b@e.test"],
+    ]
+
+
+def test_one_damaged_content_fails_the_claims_that_are_made_with_it(office: Office) -> None:
+    """The writer then tries each alone: only the damaged one suffers."""
+    office.message("a@d.test", age=9)
+    damaged = office.message("b@d.test", age=8)
+    office.db.execute("DELETE FROM content WHERE id >> 12 = ?", (damaged,))
+
+    with pytest.raises(claims.Damaged) as caught:
+        several(office, ask(office), ask(office))
+    assert caught.value.message == damaged

@@ -62,7 +62,7 @@ def outcome(claim: Claim, *moves: Move, **changes: object) -> Outcome:
 
 def record(office: Office, what: Outcome, now: float = NOW + 2) -> None:
     office.db.execute("BEGIN")
-    outcomes.record(office.db, office.lanes, office.fingerprints, pack, what, now)
+    outcomes.record(office.db, office.lanes, office.fingerprints, pack, [(what, now)])
     office.db.execute("COMMIT")
 
 
@@ -272,8 +272,7 @@ def test_an_outcome_is_all_or_nothing(office: Office) -> None:
         office.lanes,
         office.fingerprints,
         pack,
-        outcome(claim, move(claim, 0, OK), move(claim, 1, BUSY)),
-        NOW,
+        [(outcome(claim, move(claim, 0, OK), move(claim, 1, BUSY)), NOW)],
     )
     office.db.execute("ROLLBACK")
     office.fingerprints.forget()

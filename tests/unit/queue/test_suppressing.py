@@ -155,11 +155,12 @@ def test_a_claim_passes_over_what_is_screened(office: Office) -> None:
         return rows
 
     lane = (office.lanes.id(office.db, "d.test", "mx"), "d.test", "mx")
-    claim = claims.claim(office.db, lane, NOW, 50, "1", lambda attempts: 300.0, None, screen)
+    ask = claims.Ask(lane, NOW, 50, lambda attempts: 300.0, screen=screen)
+    (claim,) = claims.claim(office.db, [ask], "1")
     assert claim is not None and claim.message == second
     assert [recipient.address.local for recipient in claim.recipients] == ["b", "c"]
     assert seen == ["a@d.test", "a@d.test", "b@d.test"], "a released recipient is not looked up"
-    assert claims.claim(office.db, lane, NOW, 50, "1", lambda attempts: 300.0, None, screen) is None
+    assert claims.claim(office.db, [ask], "1") == [None]
 
 
 def test_a_long_backlog_of_stopped_mail_is_passed_over_in_parts(office: Office) -> None:
@@ -173,8 +174,9 @@ def test_a_long_backlog_of_stopped_mail_is_passed_over_in_parts(office: Office) 
         )
         return [row for row, _ in recipients]
 
+    ask = claims.Ask(lane, NOW, 50, lambda attempts: 300.0, screen=screen)
     for left in (5, 0):
-        assert claims.claim(office.db, lane, NOW, 50, "1", lambda attempts: 300.0, None, screen) is None
+        assert claims.claim(office.db, [ask], "1") == [None]
         assert office.db.execute("SELECT count(*) FROM recipient WHERE state = 'queued'").fetchone() == (left,)
 
 
