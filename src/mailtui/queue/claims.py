@@ -66,22 +66,23 @@ def claim(
     delay: Callable[[int], float],
     probe_not: int | None = None,
     screen: Screen | None = None,
+    only: int = 0,
 ) -> Claim | None:
     """Up to `limit` due recipients of the longest due message of a lane (row, destination, route), now in state sending.
 
     `delay(attempts)` is how long they wait should this process die with them. With `probe_not` the claim is a probe: a small
     message, another one than that, if there is any. `screen` stops some of them first; None then means that nothing was left, of
-    PASSED_OVER messages at least. Raises Damaged when the content is not whole.
+    PASSED_OVER messages at least. `only` is the one recipient row that is wanted, 0 for any. Raises Damaged when the content is not whole.
     """
     number, destination, route = lane
-    message, rows = _next(db, number, now, limit, probe_not)
+    message, rows = _next(db, number, now, limit, probe_not, only)
     if screen is not None:
         for _ in range(PASSED_OVER):
             stopped = screen(db, [(row[0], row[1]) for row in rows if not row[8]])
             rows = [row for row in rows if row[0] not in stopped]
             if rows or not stopped:
                 break
-            message, rows = _next(db, number, now, limit, probe_not)
+            message, rows = _next(db, number, now, limit, probe_not, only)
         else:
             return None
     if not rows:
@@ -117,9 +118,11 @@ def claim(
 
 
 def _next(
-    db: sqlite3.Connection, lane: int, now: float, limit: int, probe_not: int | None
+    db: sqlite3.Connection, lane: int, now: float, limit: int, probe_not: int | None, only: int
 ) -> tuple[int, list[tuple[Any, ...]]]:
     """The message whose turn it is, and its due recipients; none when nothing is due."""
+    if only:
+        return only >> RECIPIENT_BITS, db.execute(_RECIPIENTS, (only, only, lane, now, limit)).fetchall()
     row = None
     if probe_not is not None:
         row = db.execute(_PROBE, (lane, now, probe_not, PROBE_SIZE)).fetchone()

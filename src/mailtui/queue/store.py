@@ -26,6 +26,7 @@ from mailtui.queue.database import BALLAST, BALLAST_SIZE, FILE, open_writer, unu
 from mailtui.queue.lanes import DueLane, Lanes, SiteRow
 from mailtui.queue.outcomes import Fingerprints, Outcome
 from mailtui.queue.suppression import Suppressions
+from mailtui.queue.suspension import Gate
 from mailtui.queue.writer import Writer
 
 T = TypeVar("T")
@@ -67,6 +68,7 @@ class Store:
         self._lanes = Lanes()
         self._fingerprints = Fingerprints()
         self.suppressions = Suppressions()
+        self.gate = Gate()
         connection = open_writer(self.path)
         self._last_number, transcript = self._highest(connection)
         self._numbering = threading.Lock()
@@ -210,9 +212,10 @@ class Store:
         return self.writer.submit(lambda db: lanes.enter_site(db, lane, site))
 
     def submit_claim(
-        self, lane: DueLane, now: float, limit: int, delay: Callable[[int], float], probe_not: int | None = None
+        self, lane: DueLane, now: float, limit: int, delay: Callable[[int], float], probe_not: int | None = None, only: int = 0
     ) -> asyncio.Future[Claim | None]:
-        """See `claims.claim`; None when nothing is due, and then the lane's due time is made exact. May fail with Damaged."""
+        """See `claims.claim`; None when nothing is due, and then the lane's due time is made exact, or when it is suspended (but for
+        the recipient that is `only` wanted). May fail with Damaged."""
         key = (lane.id, lane.destination, lane.route)
         stopped: list[News] = []
 
@@ -224,8 +227,10 @@ class Store:
 
         def job(db: sqlite3.Connection) -> Claim | None:
             stopped.clear()  # a job may be run a second time
+            if not only and self.gate.shut(db, lane.id, now):
+                return None
             listed = None if self.suppressions.empty(db) else screen
-            claim = claims.claim(db, key, now, limit, self.owner, delay, probe_not, listed)
+            claim = claims.claim(db, key, now, limit, self.owner, delay, probe_not, listed, only)
             if claim is None:
                 lanes.settle_due(db, lane.id)
             return claim
@@ -242,12 +247,12 @@ class Store:
             self._on_accept([lane])
 
     async def claim(
-        self, lane: DueLane, now: float, limit: int, delay: Callable[[int], float], probe_not: int | None = None
+        self, lane: DueLane, now: float, limit: int, delay: Callable[[int], float], probe_not: int | None = None, only: int = 0
     ) -> Claim | None:
         """The same, and what is damaged is held."""
         while True:
             try:
-                return await self.submit_claim(lane, now, limit, delay, probe_not)
+                return await self.submit_claim(lane, now, limit, delay, probe_not, only)
             except claims.Damaged as damaged:
                 await self.writer.submit(lambda db, damaged=damaged: claims.put_aside(db, damaged, now))  # type: ignore[misc]
                 self._publish(Notice(now, "error", f"held: {damaged}", encode_id(damaged.message)))
@@ -375,6 +380,7 @@ class Store:
         self._lanes.forget()
         self._fingerprints.forget()
         self.suppressions.forget()
+        self.gate.forget()
 
     def _fill_ballast(self) -> None:
         """A file that can be given up when the disk is full, so that deliveries in flight can still be recorded."""
