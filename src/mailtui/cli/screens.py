@@ -26,7 +26,7 @@ from mailtui.views import (
     ReasonRow,
 )
 
-from .format import Column, age, clock, plural, size, table
+from .format import Column, age, clock, plural, resumed_or, size, table
 from .message import message_screen
 from .minutes import forecast_screen, samples_screen
 from .operations import audit_screen, operation_screen
@@ -126,7 +126,13 @@ def domains_screen(rows: Sequence[DestinationRow], cells: int | None, now: datet
     cells_of = (
         (
             *(row.destination, row.site, row.waiting, row.held, age(row.oldest_seconds) if row.waiting else ""),
-            *(row.delivered_15m, row.deferred_15m, row.bounced_15m, row.top_class, clock(row.suspended_until, now)),
+            *(
+                row.delivered_15m,
+                row.deferred_15m,
+                row.bounced_15m,
+                row.top_class,
+                resumed_or(row.suspended_until, now),
+            ),
         )
         for row in rows
     )

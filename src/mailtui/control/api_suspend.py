@@ -18,7 +18,8 @@ from .request import Request, Risk
 LASTS: Final = 3600.0
 
 Name = Annotated[
-    str, Meta(description="the destination, site, user, or glob of senders; nothing of intake and delivery", max_length=320)
+    str,
+    Meta(description="the destination, site, user, or glob of senders; nothing of intake and delivery", max_length=320),
 ]
 
 
@@ -29,9 +30,9 @@ class Suspend(Request[Suspended], frozen=True):
     changes = True
     risk = Risk.REVERSIBLE
     kind: Kind
+    reason: Annotated[str, Meta(description="why, for those who come after", min_length=1, max_length=500)]
     what: Name = ""
-    until: Annotated[datetime, Meta(tz=True)] | None | UnsetType = UNSET
-    reason: Annotated[str, Meta(description="why, for those who come after", min_length=1, max_length=500)] = ""
+    until: Annotated[datetime, Meta(tz=True)] | UnsetType | None = UNSET
 
 
 class Resume(Request[Suspended], frozen=True):

@@ -138,8 +138,8 @@ def _finish(db: sqlite3.Connection, lane: _Lane) -> list[DueLane]:
     """The lane is back, unless it was suspended again meanwhile: then from the end of the last time on."""
     db.execute("DELETE FROM resuming WHERE lane = ?", (lane.id,))
     db.execute(
-        f"UPDATE lane AS l SET suspended_since = iif({COVERED}, ?, NULL) WHERE id = ?",
-        (lane.began, lane.id),
+        f"UPDATE lane AS l SET suspended_since = iif({COVERED}, ?1, NULL), resumed_at = ?1, back_by = ?2 WHERE id = ?3",
+        (lane.began, lane.began + max(lane.spread, _AT_ONCE), lane.id),
     )
     settle_due(db, lane.id)
     row = db.execute(

@@ -6,6 +6,7 @@ only saves the work that leads up to one. Pure, but for the lanes the runner fil
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -51,6 +52,16 @@ class Standstill:
         if site in self.sites:
             self._lanes.add(lane.id)
         return self.keeps(lane)
+
+    def of(self, destination: str, site: str) -> tuple[Halt, ...]:
+        """The suspensions that stop mail to a destination by a site."""
+        wanted = {("delivery", ""), ("destination", destination), ("site", site)}
+        return tuple(halt for halt in self.halts if (halt.kind, halt.name) in wanted)
+
+    def until(self, destination: str, site: str) -> float | None:
+        """When the last of them ends (POSIX seconds, `inf` when only an operator does that); None when there is none."""
+        ends = [math.inf if halt.until is None else halt.until for halt in self.of(destination, site)]
+        return max(ends, default=None)
 
     def refusal(self, sender: str, user: str) -> str:
         """Why no mail of this sender ("" is the null one, which no glob means) and user ("" for none) is taken; "" when it is."""

@@ -212,7 +212,13 @@ class Store:
         return self.writer.submit(lambda db: lanes.enter_site(db, lane, site))
 
     def submit_claim(
-        self, lane: DueLane, now: float, limit: int, delay: Callable[[int], float], probe_not: int | None = None, only: int = 0
+        self,
+        lane: DueLane,
+        now: float,
+        limit: int,
+        delay: Callable[[int], float],
+        probe_not: int | None = None,
+        only: int = 0,
     ) -> asyncio.Future[Claim | None]:
         """See `claims.claim`; None when nothing is due, and then the lane's due time is made exact, or when it is suspended (but for
         the recipient that is `only` wanted). May fail with Damaged."""
@@ -247,7 +253,13 @@ class Store:
             self._on_accept([lane])
 
     async def claim(
-        self, lane: DueLane, now: float, limit: int, delay: Callable[[int], float], probe_not: int | None = None, only: int = 0
+        self,
+        lane: DueLane,
+        now: float,
+        limit: int,
+        delay: Callable[[int], float],
+        probe_not: int | None = None,
+        only: int = 0,
     ) -> Claim | None:
         """The same, and what is damaged is held."""
         while True:

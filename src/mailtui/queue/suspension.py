@@ -1,17 +1,20 @@
 """What is suspended, in the queue file: the rows of `suspension`, which lanes they stop, and the gate every claim passes.
 
 Owned here: those rows and `lane.suspended_since`. How lanes come back is `resuming`, what memory needs of it `standstill`, who asks
-and when an end has come `suspender`. Functions run in the writer's thread, inside its transaction.
+and when an end has come `suspender`. All but the read at the end runs in the writer's
+thread, inside its transaction.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, cast
 
 import msgspec
 
 from mailtui.model import ID_EPOCH, RECIPIENT_BITS
+from mailtui.queue.reader import Reader
 from mailtui.suspensions import STOPS_DELIVERY, Kind, Suspended, Suspension
 from mailtui.views import moment
 
@@ -28,6 +31,11 @@ _LANES: Final = {
     "site": "l.site = (SELECT id FROM site WHERE name = ?1)",
     "delivery": "?1 = ''",
 }
+
+_WAITING: Final = (
+    "SELECT ifnull(sum(t.n), 0) FROM lane l CROSS JOIN tally t ON t.lane = l.id WHERE {}"
+    " AND t.state IN ('queued', 'sending', 'deferred', 'held')"
+)
 
 
 class Halt(msgspec.Struct, frozen=True):
@@ -132,12 +140,7 @@ def waiting(db: sqlite3.Connection, kind: str, name: str) -> int:
     """Recipients that wait for something, by the tally; 0 of what stops intake."""
     if (which := _LANES.get(kind)) is None:
         return 0
-    row = db.execute(
-        f"SELECT ifnull(sum(t.n), 0) FROM lane l CROSS JOIN tally t ON t.lane = l.id WHERE {which}"
-        " AND t.state IN ('queued', 'sending', 'deferred', 'held')",
-        (name,),
-    ).fetchone()
-    return int(row[0])
+    return int(db.execute(_WAITING.format(which), (name,)).fetchone()[0])
 
 
 def known(db: sqlite3.Connection, kind: str, name: str) -> bool:
@@ -148,9 +151,14 @@ def known(db: sqlite3.Connection, kind: str, name: str) -> bool:
     return bool(row[0])
 
 
-def seen(db: sqlite3.Connection) -> tuple[Suspension, ...]:
-    """Everything that is suspended, as operators see it."""
-    return tuple(shown(halt, waiting(db, halt.kind, halt.name)) for halt in halts(db))
+async def seen(reader: Reader, halts: Iterable[Halt]) -> tuple[Suspension, ...]:
+    """Suspensions as operators see them, with what waits for each."""
+    found = []
+    for halt in halts:
+        which = _LANES.get(halt.kind)
+        rows = await reader.fetch(_WAITING.format(which), (halt.name,)) if which else ((0,),)
+        found.append(shown(halt, cast("int", rows[0][0])))
+    return tuple(found)
 
 
 def shown(halt: Halt, waits: int) -> Suspension:

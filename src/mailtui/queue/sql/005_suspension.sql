@@ -25,6 +25,10 @@ CREATE INDEX lane_suspended ON lane (id) WHERE suspended_since IS NOT NULL;
 DROP INDEX lane_due;
 CREATE INDEX lane_due ON lane (due_at) WHERE due_at IS NOT NULL AND suspended_since IS NULL;
 
+-- When the last suspension of it ended, and by when all that was due then has its turn.
+ALTER TABLE lane ADD COLUMN resumed_at REAL;
+ALTER TABLE lane ADD COLUMN back_by REAL;
+
 -- Lanes that are being given back, a few hundred recipients a transaction: first what is planned for later, up to where, then what is due.
 CREATE TABLE resuming (
     lane          INTEGER PRIMARY KEY,
