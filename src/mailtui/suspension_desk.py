@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from mailtui.relay import Relay
 
 _LANE: Final = (
-    "SELECT l.id, l.destination, l.route, ifnull(s.name, ''), i.recipient FROM action_item i JOIN recipient r ON r.id = i.recipient"
-    " JOIN lane l ON l.id = r.lane LEFT JOIN site s ON s.id = l.site WHERE i.action = ? AND l.suspended_since IS NOT NULL"
+    "SELECT l.id, l.destination, l.route, ifnull(s.name, ''), i.recipient, l.suspended_since FROM action_item i"
+    " JOIN recipient r ON r.id = i.recipient JOIN lane l ON l.id = r.lane LEFT JOIN site s ON s.id = l.site WHERE i.action = ?"
 )
+_Probed = tuple[int, str, str, str, int, float | None]
 
 
 class SuspensionDesk:
@@ -67,8 +68,11 @@ class SuspensionDesk:
     async def probe(self, action: int) -> None:
         """A retry of a single recipient that is suspended: it alone is tried, over one connection, and nothing else moves."""
         rows = await self._reader.fetch(_LANE, (action,))
-        for number, destination, route, site, row in cast("Sequence[tuple[int, str, str, str, int]]", rows):
-            self._relay.runner.probe(DueLane(number, destination, route, site), row)
+        still = self._relay.suspender.standstill
+        for number, destination, route, site, row, since in cast("Sequence[_Probed]", rows):
+            found = DueLane(number, destination, route, site)
+            if since is not None or still.of(found.destination, found.site):
+                self._relay.runner.probe(found, row)
 
     # ------------------------------------------------------------------ in other answers
 

@@ -78,7 +78,8 @@ class Happened(msgspec.Struct, frozen=True):
 
 class Facts(msgspec.Struct, frozen=True):
     """Where one recipient stands, as the queue file has it. `lane_until` and `lane_failures` are of its destination (failing DNS),
-    `site_until` and `site_failures` of its site's breaker, `suspended_since`, `resumed_at` and `back_by` of its suspension; all that was said by others is hostile text."""
+    `site_until` and `site_failures` of its site's breaker, `suspended_since`, `resumed_at` and `back_by` of its suspension; all that
+    was said by others is hostile text."""
 
     state: State
     address: str

@@ -204,8 +204,12 @@ class Store:
         return next(self._transcripts)
 
     def due(self, now: float, limit: int, without: Sequence[str]) -> asyncio.Future[list[DueLane]]:
-        """See `lanes.due`."""
-        return self.writer.submit(lambda db: lanes.due(db, now, limit, without))
+        """See `lanes.due`; of what is suspended a new lane learns it here."""
+
+        def job(db: sqlite3.Connection) -> list[DueLane]:
+            return [lane for lane in lanes.due(db, now, limit, without) if not self.gate.shut(db, lane.id, now)]
+
+        return self.writer.submit(job)
 
     def enter_site(self, lane: int, site: str) -> asyncio.Future[SiteRow]:
         """File a lane under its site; what is remembered of it."""
