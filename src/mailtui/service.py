@@ -158,7 +158,7 @@ class Desk:
 
     async def retry(self, request: api.Retry, actor: str) -> Affected | Preview:
         result = await self._act(request, actor)
-        if isinstance(result, Affected) and result.done == 1:
+        if isinstance(result, Affected) and result.done == 1 and request.ids:
             await self._suspension.probe(result.action)
         return result
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -19,7 +19,6 @@ from mailtui.errors import EX_DATAERR, ControlError
 from mailtui.intake.address import canonical_domain
 from mailtui.intake.replies import Refusal
 from mailtui.queue import standstill, suspension
-from mailtui.queue.lanes import DueLane
 from mailtui.queue.live import Live
 from mailtui.queue.reader import Reader
 from mailtui.queue.suspension import Halt
@@ -29,12 +28,6 @@ from mailtui.views import DestinationRow, moment
 
 if TYPE_CHECKING:
     from mailtui.relay import Relay
-
-_LANE: Final = (
-    "SELECT l.id, l.destination, l.route, ifnull(s.name, ''), i.recipient, l.suspended_since FROM action_item i"
-    " JOIN recipient r ON r.id = i.recipient JOIN lane l ON l.id = r.lane LEFT JOIN site s ON s.id = l.site WHERE i.action = ?"
-)
-_Probed = tuple[int, str, str, str, int, float | None]
 
 
 class SuspensionDesk:
@@ -67,12 +60,10 @@ class SuspensionDesk:
 
     async def probe(self, action: int) -> None:
         """A retry of a single recipient that is suspended: it alone is tried, over one connection, and nothing else moves."""
-        rows = await self._reader.fetch(_LANE, (action,))
         still = self._relay.suspender.standstill
-        for number, destination, route, site, row, since in cast("Sequence[_Probed]", rows):
-            found = DueLane(number, destination, route, site)
-            if since is not None or still.of(found.destination, found.site):
-                self._relay.runner.probe(found, row)
+        for lane, row, stopped in await suspension.changed_by(self._reader, action):
+            if stopped or still.of(lane.destination, lane.site):
+                self._relay.runner.probe(lane, row)
 
     # ------------------------------------------------------------------ in other answers
 

@@ -22,7 +22,8 @@ from mailtui.errors import QueueIOError
 from mailtui.events import Accepted, Changed, Notice, Notified
 from mailtui.model import CONTENT_BITS, ID_EPOCH, Address, Claim, Incoming, encode_id, recipient_row
 from mailtui.queue import actions, arrivals, claims, lanes, outcomes, relane, reports, suppressing
-from mailtui.queue.database import BALLAST, BALLAST_SIZE, FILE, open_writer, unusable
+from mailtui.queue.ballast import Ballast
+from mailtui.queue.database import FILE, open_writer, unusable
 from mailtui.queue.lanes import DueLane, Lanes, SiteRow
 from mailtui.queue.outcomes import Fingerprints, Outcome
 from mailtui.queue.suppression import Suppressions
@@ -61,7 +62,7 @@ class Store:
         self.route_of = route_of
         self.reporter = reporter
         self.path: Path = config.relay.data_dir / FILE
-        self._ballast = config.relay.data_dir / BALLAST
+        self._ballast = Ballast(config.relay.data_dir)
         self._pack = pack
         self._publish = publish
         self._on_accept = on_accept
@@ -79,7 +80,7 @@ class Store:
         self.owner = f"{os.getpid()}"
         self.falls_back = False  # whether some route applies only after a number of attempts
         self.writer = Writer(connection, asyncio.get_running_loop(), fatal, self.forget)
-        self._fill_ballast()
+        self._ballast.fill()
 
     def _highest(self, connection: sqlite3.Connection) -> tuple[int, int]:
         """The highest message and transcript numbers ever given. QueueError when the file is too damaged to know."""
@@ -174,7 +175,7 @@ class Store:
         """Look at disk, inodes and queue length; about once a second."""
         disk = os.statvfs(self.path.parent)
         self.free_disk = disk.f_bavail * disk.f_frsize
-        self._fill_ballast()
+        self._ballast.fill()
         if self.config.queue.max_messages:
             self.writer.submit(lanes.waiting).add_done_callback(self._counted)
         if draining:
@@ -398,31 +399,9 @@ class Store:
         self.suppressions.forget()
         self.gate.forget()
 
-    def _fill_ballast(self) -> None:
-        """A file that can be given up when the disk is full, so that deliveries in flight can still be recorded."""
-        try:
-            if self._ballast.exists() and self._ballast.stat().st_size >= BALLAST_SIZE:
-                return
-            free = os.statvfs(self._ballast.parent)
-            if free.f_bavail * free.f_frsize < 4 * BALLAST_SIZE:
-                return
-            fd = os.open(self._ballast, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                os.posix_fallocate(fd, 0, BALLAST_SIZE)
-            finally:
-                os.close(fd)
-        except OSError:
-            pass  # a relay without ballast still works; `status` shows the disk
-
     def drop_ballast(self) -> bool:
         """Give the ballast up when the disk is full; whether that made room. A locked file is no reason to."""
-        if not self.writer.full:
-            return False
-        try:
-            self._ballast.unlink()
-        except FileNotFoundError:
-            return False
-        return True
+        return self.writer.full and self._ballast.drop()
 
 
 def _look(future: asyncio.Future[None]) -> None:

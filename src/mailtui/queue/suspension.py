@@ -1,19 +1,20 @@
 """What is suspended, in the queue file: the rows of `suspension`, which lanes they stop, and the gate every claim passes.
 
 Owned here: those rows and `lane.suspended_since`. How lanes come back is `resuming`, what memory needs of it `standstill`, who asks
-and when an end has come `suspender`. All but the read at the end runs in the writer's
+and when an end has come `suspender`. All but the reads at the end run in the writer's
 thread, inside its transaction.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, cast
 
 import msgspec
 
 from mailtui.model import ID_EPOCH, RECIPIENT_BITS
+from mailtui.queue.lanes import DueLane
 from mailtui.queue.reader import Reader
 from mailtui.suspensions import STOPS_DELIVERY, Kind, Suspended, Suspension
 from mailtui.views import moment
@@ -159,6 +160,19 @@ async def seen(reader: Reader, halts: Iterable[Halt]) -> tuple[Suspension, ...]:
         rows = await reader.fetch(_WAITING.format(which), (halt.name,)) if which else ((0,),)
         found.append(shown(halt, cast("int", rows[0][0])))
     return tuple(found)
+
+
+async def changed_by(reader: Reader, action: int) -> tuple[tuple[DueLane, int, bool], ...]:
+    """The recipients an action changed, as rows, each with its lane and whether that is stopped."""
+    rows = await reader.fetch(
+        "SELECT l.id, l.destination, l.route, ifnull(s.name, ''), i.recipient, l.suspended_since IS NOT NULL FROM action_item i"
+        " JOIN recipient r ON r.id = i.recipient JOIN lane l ON l.id = r.lane LEFT JOIN site s ON s.id = l.site WHERE i.action = ?",
+        (action,),
+    )
+    known = cast("Sequence[tuple[int, str, str, str, int, int]]", rows)
+    return tuple(
+        (DueLane(lane, domain, route, site), row, bool(stop)) for lane, domain, route, site, row, stop in known
+    )
 
 
 def shown(halt: Halt, waits: int) -> Suspension:
