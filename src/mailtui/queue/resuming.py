@@ -10,6 +10,7 @@ in the order of its next attempt; what is due by the end leaves that order when 
 
 from __future__ import annotations
 
+import math
 import random
 import sqlite3
 from collections.abc import Callable
@@ -96,6 +97,8 @@ def _planned(db: sqlite3.Connection, lane: _Lane, room: int) -> int:
     if rows:
         lane.upto_row, lane.upto = rows[-1][:2]
         _lengthen(db, lane, [(row, at, action) for row, at, action in rows])
+    if len(rows) < room:
+        lane.upto = math.inf  # over: what is due gets its turn from now on, and must not be met here again
     return len(rows)
 
 
