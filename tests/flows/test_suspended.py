@@ -99,6 +99,8 @@ async def test_a_suspended_destination_gets_no_connection_and_the_others_flow(tm
         async with desk(relay) as operators:
             (line,) = [row for row in await operators.queue_domains(api.QueueDomains()) if row.waiting]
             assert line.destination == "shut.test" and line.suspended_until == answer.until
+            waiting = (await operators.queue_list(api.QueueList("domain:shut.test"))).rows
+            assert {row.next_attempt for row in waiting} == {answer.until}, "not now"
             (told,) = await operators.suspensions(Suspensions())
             assert (told.kind, told.name, told.actor, told.reason, told.waiting) == (
                 "destination", "shut.test", ME, "they are moving house", 2,

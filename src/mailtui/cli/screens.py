@@ -26,7 +26,7 @@ from mailtui.views import (
     ReasonRow,
 )
 
-from .format import Column, age, clock, plural, resumed_or, size, table
+from .format import Column, age, plural, resumed_or, size, table
 from .message import message_screen
 from .minutes import forecast_screen, samples_screen
 from .operations import audit_screen, operation_screen
@@ -97,7 +97,7 @@ def queue_screen(rows: Sequence[QueueRow], cells: int | None, now: datetime) -> 
 
 
 def _queue_cells(row: QueueRow, now: datetime) -> Sequence[object]:
-    due = "now" if row.next_attempt and row.next_attempt <= now else clock(row.next_attempt, now)
+    due = "now" if row.next_attempt and row.next_attempt <= now else resumed_or(row.next_attempt, now)
     reply = " ".join(part for part in (str(row.last_code or ""), row.last_enhanced, row.last_text) if part)
     told = f"{row.class_}: {reply}" if row.class_ and row.state != "delivered" else reply
     age_ = age(row.age_seconds)

@@ -1,4 +1,4 @@
-"""What can be asked about suspensions; part of the table in `api`, which is at its length.
+"""What can be asked about suspensions; part of the table in `api`.
 
 Owned here: those three requests. No I/O.
 """

@@ -71,7 +71,7 @@ def step(db: sqlite3.Connection, chance: Callable[[], float] = random.random) ->
     """The next BATCH recipients; the lanes that are back by it, None when none was left to be given back."""
     rows = db.execute(
         "SELECT r.lane, l.suspended_since, began, spread, due, done, upto, upto_row FROM resuming r JOIN lane l ON l.id = r.lane"
-        " ORDER BY r.lane LIMIT ?",
+        " WHERE l.suspended_since IS NOT NULL ORDER BY r.lane LIMIT ?",
         (LANES,),
     ).fetchall()
     if not rows:

@@ -26,6 +26,8 @@ STOPPED_BY: Final = (
     " OR u.kind = 'site' AND u.name = (SELECT name FROM site WHERE id = l.site))"
 )
 COVERED: Final = f"EXISTS (SELECT 1 FROM suspension u WHERE {STOPPED_BY})"
+#: Of a stopped lane `l`: when the last of its suspensions ends; the last moment there is when only an operator ends it.
+END: Final = f"ifnull((SELECT max(ifnull(u.until, 253402300799.0)) FROM suspension u WHERE {STOPPED_BY}), 0)"
 #: Lanes `l` of one suspension, by its kind; each finds them by an index.
 _LANES: Final = {
     "destination": "l.destination = ?1",
