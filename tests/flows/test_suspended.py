@@ -292,6 +292,28 @@ async def test_one_recipient_may_be_tried_to_see_whether_it_works_again(tmp_path
         await settled(relay)
 
 
+async def test_a_try_that_fails_says_what_they_answer_and_the_rest_waits_on(tmp_path: Path) -> None:
+    async with net("shut.test", "other.test") as around, running_relay(tmp_path, around) as relay:
+        around.behave("shut.test", Personality(hooks={Stage.GREETING: lambda at: Act("554 5.3.2 moving")}))
+        await suspend(relay, "delivery", seconds=None)
+        first = await submit(relay, "probe@shut.test")
+        await submit(relay, "nowhere@no-such.test")
+        await submit(relay, "rest@shut.test")
+        async with desk(relay) as operators:
+            await operators.retry(api.Retry((first,)), ME)
+            (attempt,) = await until(lambda: attempts(relay, "probe@shut.test"), "the attempt")
+            assert (attempt["disposition"], attempt["code"]) == ("deferred", 554)
+            (row,) = (await operators.queue_list(api.QueueList("domain:no-such.test"))).rows
+            await operators.retry(api.Retry((row.id,)), ME)
+            await in_state(relay, "nowhere@no-such.test", "bounced")
+        await until(lambda: recipient(relay, "probe@shut.test")["state"] == "deferred")
+        assert connections(around, "shut.test") == 1
+        assert attempts(relay, "rest@shut.test") == []
+        around.behave("shut.test", FINE)
+        await resume(relay, "delivery")
+        await settled(relay)
+
+
 async def test_a_suspended_sender_is_told_to_come_back(tmp_path: Path) -> None:
     async with net("other.test") as around, running_relay(tmp_path, around) as relay:
         await submit(relay, "before@other.test", sender="bulk@news.test")
