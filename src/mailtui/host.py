@@ -46,7 +46,9 @@ async def hosted(config: Config) -> AsyncIterator[tuple[Relay, Reader]]:
     await relay.start()
     try:
         reader = await Reader.open(relay.store.path, unpack)
-        operator = Operator(relay.store, reader, relay.runner.unblock, relay.journal.publish)
+        operator = Operator(
+            relay.store, reader, relay.runner.unblock, relay.journal.publish, inverses=relay.suspender.inverses
+        )
         server = Server(Desk(relay, reader, operator), relay.journal, lambda: relay.config)
         try:
             await server.start()

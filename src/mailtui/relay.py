@@ -28,7 +28,9 @@ from mailtui.queue.database import Lock, prepare_directory
 from mailtui.queue.prune import Keep
 from mailtui.queue.pruner import Pruner
 from mailtui.queue.runner import Runner
+from mailtui.queue.standstill import Standstill
 from mailtui.queue.store import Store
+from mailtui.queue.suspender import Suspender
 from mailtui.rates import Rates
 from mailtui.trust.seal import Sealer
 from mailtui.trust.signer import Signer
@@ -68,6 +70,7 @@ class Relay:
         self.resolver: Resolver
         self.sealer: Sealer
         self.pruner: Pruner
+        self.suspender: Suspender
 
     # ------------------------------------------------------------------ start
 
@@ -115,11 +118,13 @@ class Relay:
         self.runner.paused = self.paused
         self.pruner = Pruner(self.store, _keep(config), self.store.forget)
         self.listeners = Listeners(config, self.store, journal)
+        self.suspender = Suspender(self.store, journal.publish, self._stand_still)
         journal.add_sink(log.sink(config.log))
         journal.add_sink(self.rates.sink)
         journal.add_sink(self.meter.sink)
         self._watch_disk()
         await self._recover()
+        await self.suspender.load()
         if not self.paused:
             await self.listeners.start()
 
@@ -160,6 +165,12 @@ class Relay:
         self.runner.forget_plans()
         self._note("info", f"the MX set of {domain} changed: {old} is now {new}")
 
+    def _stand_still(self, now: Standstill) -> None:
+        """What is suspended has changed."""
+        self.runner.stand_still(now)
+        server = self.listeners.server
+        server.suspended, server.suspends = now.intake is not None, now.refusal if now.asks_senders else None
+
     def _note(self, level: str, text: str, id: str = "") -> None:
         self.journal.publish(Notice(time.time(), level, text, id))
 
@@ -179,7 +190,7 @@ class Relay:
                 self._group = group
                 tasks = [
                     group.create_task(work)
-                    for work in (self.runner.run(), self._watch(), self._prune(), self._refile())
+                    for work in (self.runner.run(), self.suspender.run(), self._watch(), self._prune(), self._refile())
                 ]
                 await self._stop.wait()
                 await self._drain()

@@ -18,6 +18,7 @@ from mailtui import __version__
 from mailtui.bundles import Bundle
 from mailtui.control import api
 from mailtui.control.api_report import Report
+from mailtui.control.api_suspend import Resume, Suspend, Suspensions
 from mailtui.control.results import BackedUp, Disk, Draining, Flushed, Pruned, Rate, Rates, Reloaded, StatusView
 from mailtui.errors import ControlError
 from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
@@ -47,6 +48,8 @@ from mailtui.rates import NAMES
 from mailtui.report_desk import ReportDesk
 from mailtui.suppression_desk import SuppressionDesk
 from mailtui.suppressions import Difference, Suppression, SuppressionPage
+from mailtui.suspension_desk import SuspensionDesk
+from mailtui.suspensions import Suspended, Suspension
 from mailtui.views import (
     Affected,
     AgeRow,
@@ -72,6 +75,7 @@ class Desk:
         self._operator = operator
         self._suppression = SuppressionDesk(relay, reader)
         self._reports = ReportDesk(relay, reader)
+        self._suspension = SuspensionDesk(relay, reader)
 
     # ------------------------------------------------------------------ reads
 
@@ -101,7 +105,7 @@ class Desk:
         told = [f"mail is refused for now: {pressure}"] if pressure and not relay.draining else []
         if relay.runner.outage.active:
             told.append("nothing can be reached: our network or resolver fails")
-        return told + (["deliveries are paused"] if relay.runner.paused else [])
+        return [*told, *(["deliveries are paused"] if relay.runner.paused else []), *self._suspension.trouble()]
 
     async def queue_list(self, request: api.QueueList) -> QueuePage:
         now = time.time()
@@ -115,7 +119,7 @@ class Desk:
     async def queue_domains(self, request: api.QueueDomains) -> tuple[DestinationRow, ...]:
         now = time.time()
         found = filter.parse(request.filter, now=now)
-        return await groups.domains(self._reader, found, now, request.limit)
+        return self._suspension.marked(await groups.domains(self._reader, found, now, request.limit))
 
     async def queue_reasons(self, request: api.QueueReasons) -> tuple[ReasonRow, ...]:
         now = time.time()
@@ -134,7 +138,7 @@ class Desk:
     async def why(self, request: api.Why) -> WhyView:
         recipients = await facts.recipients(self._reader, request.id)
         known, retry = await facts.facts(self._reader, recipients[0].row), self._relay.config.retry
-        live = self._relay.runner.live(known.site)
+        live = self._suspension.live(known.destination, known.site)
         return why.told(recipients, why.why(known, live, Backoff(retry.schedule, retry.jitter), time.time()))
 
     async def incidents(self, request: api.Incidents) -> tuple[IncidentRow, ...]:
@@ -160,7 +164,10 @@ class Desk:
     # ------------------------------------------------------------------ verbs on recipients
 
     async def retry(self, request: api.Retry, actor: str) -> Affected | Preview:
-        return await self._act(request, actor)
+        result = await self._act(request, actor)
+        if isinstance(result, Affected) and result.done == 1 and request.ids:
+            await self._suspension.probe(result.action)
+        return result
 
     async def hold(self, request: api.Hold, actor: str) -> Affected | Preview:
         return await self._act(request, actor)
@@ -244,6 +251,17 @@ class Desk:
 
     async def suppress_import(self, request: api.SuppressImport, actor: str) -> tuple[Difference, ...]:
         return await self._suppression.merge(request.entries, actor, request.dry_run)
+
+    # ------------------------------------------------------------------ what is suspended
+
+    async def suspend(self, request: Suspend, actor: str) -> Suspended:
+        return await self._suspension.suspend(request, actor)
+
+    async def resume(self, request: Resume, actor: str) -> Suspended:
+        return await self._suspension.resume(request, actor)
+
+    async def suspensions(self, request: Suspensions) -> tuple[Suspension, ...]:
+        return await self._suspension.suspensions()
 
 
 def _window(text: str) -> float:

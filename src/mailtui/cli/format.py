@@ -48,6 +48,11 @@ def clock(moment: datetime | None, now: datetime) -> str:
     return f"{local:%b %d %H:%M}" if local.year == today.year else f"{local:%Y-%m-%d %H:%M}"
 
 
+def resumed_or(until: datetime | None, now: datetime) -> str:
+    """When a suspension ends; the last year there is stands for one that only an operator ends."""
+    return "resumed" if until is not None and until.year == datetime.max.year else clock(until, now)
+
+
 def rate(per_minute: float) -> str:
     """A rate per minute, without pretended precision."""
     return f"{per_minute:.0f}" if per_minute >= 10 else f"{per_minute:.1f}"

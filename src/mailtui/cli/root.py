@@ -13,8 +13,9 @@ import click
 from mailtui import __version__
 from mailtui.control.api import ACTIONS, REQUESTS, Audit, Backup, Prune, Show, Status, Undo
 from mailtui.control.api_report import Report
+from mailtui.control.api_suspend import Resume, Suspend, Suspensions
 
-from . import actions, context, host, offline, reads, report, suppress, verbs
+from . import actions, context, host, offline, reads, report, suppress, suspend, verbs
 from .context import Context
 
 WAYS: Final = """\
@@ -51,6 +52,7 @@ def dns() -> None:
 _GROUPS: Final = {"queue": queue, "dns": dns}
 _OWN: Final = {
     *(Status.name, Show.name, Backup.name, Prune.name, Undo.name, Audit.name, Report.name),
+    *(Suspend.name, Resume.name, Suspensions.name),
     *(action.name for action in ACTIONS),
 }
 
@@ -65,5 +67,6 @@ for _command in (
     *(host.serve, host.check_config, host.demo, host.passwd, host.dkim),
     *(offline.check_queue, offline.backup, offline.prune),
     suppress.group,
+    *(suspend.suspend, suspend.resume, suspend.suspensions),
 ):
     main.add_command(_command)

@@ -26,7 +26,7 @@ from mailtui.views import (
     ReasonRow,
 )
 
-from .format import Column, age, clock, plural, size, table
+from .format import Column, age, plural, resumed_or, size, table
 from .message import message_screen
 from .minutes import forecast_screen, samples_screen
 from .operations import audit_screen, operation_screen
@@ -97,7 +97,7 @@ def queue_screen(rows: Sequence[QueueRow], cells: int | None, now: datetime) -> 
 
 
 def _queue_cells(row: QueueRow, now: datetime) -> Sequence[object]:
-    due = "now" if row.next_attempt and row.next_attempt <= now else clock(row.next_attempt, now)
+    due = "now" if row.next_attempt and row.next_attempt <= now else resumed_or(row.next_attempt, now)
     reply = " ".join(part for part in (str(row.last_code or ""), row.last_enhanced, row.last_text) if part)
     told = f"{row.class_}: {reply}" if row.class_ and row.state != "delivered" else reply
     age_ = age(row.age_seconds)
@@ -126,7 +126,13 @@ def domains_screen(rows: Sequence[DestinationRow], cells: int | None, now: datet
     cells_of = (
         (
             *(row.destination, row.site, row.waiting, row.held, age(row.oldest_seconds) if row.waiting else ""),
-            *(row.delivered_15m, row.deferred_15m, row.bounced_15m, row.top_class, clock(row.suspended_until, now)),
+            *(
+                row.delivered_15m,
+                row.deferred_15m,
+                row.bounced_15m,
+                row.top_class,
+                resumed_or(row.suspended_until, now),
+            ),
         )
         for row in rows
     )

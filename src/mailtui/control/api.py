@@ -18,6 +18,7 @@ from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
 from mailtui.suppressions import MANUAL, Difference, Suppression, SuppressionPage, Until, Wanted
 from mailtui.suppressions import Entry as Listed
 from mailtui.suppressions import Reason as ListedFor
+from mailtui.suspensions import Suspended, Suspension
 from mailtui.views import (
     Affected,
     AgeRow,
@@ -31,6 +32,7 @@ from mailtui.views import (
 )
 
 from .api_report import Report
+from .api_suspend import Resume, Suspend, Suspensions
 from .request import Request, Risk
 from .results import BackedUp, Draining, Flushed, Pruned, Reloaded, StatusView
 
@@ -360,6 +362,7 @@ REQUESTS: Final[dict[str, type[Request[object]]]] = {
         *(Undo, Cancel, Audit),
         *(DnsFlush, Reload, Drain, Stop, Prune, Backup),
         *(SuppressList, SuppressLookup, SuppressAdd, SuppressRemove, SuppressImport),
+        *(Suspend, Resume, Suspensions),
     )
 }
 
@@ -404,6 +407,9 @@ class Service(Protocol):
     async def suppress_add(self, request: SuppressAdd, actor: str) -> Suppression: ...
     async def suppress_remove(self, request: SuppressRemove, actor: str) -> tuple[Suppression, ...]: ...
     async def suppress_import(self, request: SuppressImport, actor: str) -> tuple[Difference, ...]: ...
+    async def suspend(self, request: Suspend, actor: str) -> Suspended: ...
+    async def resume(self, request: Resume, actor: str) -> Suspended: ...
+    async def suspensions(self, request: Suspensions) -> tuple[Suspension, ...]: ...
 
     def content(self, request: Content) -> AsyncIterator[bytes]:
         """The octets of a message, in chunks; ControlError before the first when there is none."""

@@ -59,6 +59,8 @@ def mail(session: Session, args: bytes) -> bytes:
     refusal = profile.policy.sender(session.facts(), command.sender)
     if refusal is not None:
         return refusal
+    if server.suspends is not None and (text := server.suspends(str(command.sender), session.user)):
+        return replies.suspended(text)
     if server.door.pressure() or server.budget.spent:
         return replies.NO_STORAGE
     if session.user and not server.within_rate(session.user):

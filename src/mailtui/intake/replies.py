@@ -48,6 +48,7 @@ TOO_MANY_AUTH_FAILURES: Final = b"421 4.7.0 too many authentication failures, tr
 TOO_SLOW: Final = b"421 4.4.2 too slow, closing\r\n"
 TIMEOUT: Final = b"421 4.4.2 timeout, closing\r\n"
 DRAINING: Final = b"421 4.3.2 shutting down, try again later\r\n"
+INTAKE_SUSPENDED: Final = b"421 4.3.2 no mail is taken for now, try again later\r\n"
 OVERLOADED: Final = b"421 4.3.2 overloaded, try again later\r\n"
 
 # 45z
@@ -134,6 +135,11 @@ def ehlo(hostname: str, extensions: Iterable[str]) -> bytes:
 def queued(queue_id: str) -> bytes:
     """The acknowledgement of a durable message."""
     return _line(b"250 2.0.0 queued as " + _ascii(queue_id))
+
+
+def suspended(text: str) -> bytes:
+    """The refusal of a sender or a user whose mail is not taken for a while."""
+    return _line(b"450 4.3.2 " + _ascii(text))
 
 
 def internal_error(tag: str) -> bytes:

@@ -10,6 +10,7 @@ import asyncio
 import secrets
 import time
 import traceback
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from mailtui.config import Config
@@ -47,6 +48,9 @@ class Server:
         self.budget = Budget(config.intake.memory_budget)
         self.authenticator = Authenticator({user.name: user.password_hash for user in config.user})
         self.draining = False
+        self.suspended = False  # an operator wants no mail taken
+        #: Why mail of this sender and user is not taken, "" when it is; None while that is so of all.
+        self.suspends: Callable[[str, str], str] | None = None
         self.accepted = 0
         self.refused_4xx = 0
         self.refused_5xx = 0
@@ -82,6 +86,8 @@ class Server:
         """Why a connection of the client `key` is refused (its 421), or None: then it must `enter` and `leave`."""
         if self.draining:
             return replies.DRAINING
+        if self.suspended:
+            return replies.INTAKE_SUSPENDED
         if len(self.sessions) >= self.max_sessions * (1.0 if trusted else STRANGERS_SHARE):
             return replies.TOO_MANY_SESSIONS
         if not trusted and self._per_client.get(key, 0) >= self.max_per_client:

@@ -199,6 +199,10 @@ class Session(asyncio.Protocol):
         if self.server.draining and self.transaction is None and command is not commands.quit_:
             self.close_with(replies.DRAINING)
             return
+        if self.server.suspended and command is commands.mail:
+            self.note_refused(replies.INTAKE_SUSPENDED)
+            self.close_with(replies.INTAKE_SUSPENDED)
+            return
         try:
             reply = command(self, args)
         except Refusal as refusal:

@@ -34,11 +34,11 @@ _PROBE = (
     " AND r.id >> 20 <> ?3 AND m.size <= ?4 ORDER BY r.next_attempt LIMIT 1"
 )
 _RECIPIENTS = (
-    "WITH turn (place, message, lane, now) AS (VALUES {rows})"
+    "WITH turn (place, first, last, lane, now) AS (VALUES {rows})"
     " SELECT turn.place, id, address, notify, orcpt, attempts + 1, expires_at, notices,"
     " iif(class = 'unknown-outcome', host, ''), unsuppress"
     " FROM turn CROSS JOIN recipient AS r NOT INDEXED"  # by their rows: SQLite would walk everything due in the lane
-    " ON id BETWEEN turn.message << 20 AND turn.message << 20 | 0xFFFFF AND r.lane = turn.lane"
+    " ON id BETWEEN turn.first AND turn.last AND r.lane = turn.lane"
     " WHERE state IN ('queued', 'deferred') AND next_attempt <= turn.now LIMIT ?"
 )
 _MESSAGES = (
@@ -74,7 +74,7 @@ class Ask(msgspec.Struct, frozen=True):
 
     `delay(attempts)` is how long they wait should this process die with them. With `probe_not` the claim is a probe: a small
     message, another one than that, if there is any. `screen` stops some of them first; None then means that nothing was left, of
-    PASSED_OVER messages at least.
+    PASSED_OVER messages at least. `only` is the one recipient row that is wanted, 0 for any.
     """
 
     lane: tuple[int, str, str]
@@ -83,11 +83,16 @@ class Ask(msgspec.Struct, frozen=True):
     delay: Callable[[int], float]
     probe_not: int | None = None
     screen: Screen | None = None
+    only: int = 0
 
     @property
     def plain(self) -> bool:
         """Whether it can be served together with others of its lane."""
-        return self.probe_not is None and self.screen is None
+        return self.probe_not is None and self.screen is None and not self.only
+
+
+#: Recipient rows to look at: whose place among the asks, from row to row, in which lane, due when.
+_Span = tuple[int, int, int, int, float]
 
 
 class _Turn(msgspec.Struct, frozen=True):
@@ -115,14 +120,14 @@ def _turns(db: sqlite3.Connection, asks: Sequence[Ask], places: Sequence[int]) -
     for place in places:
         lanes.setdefault(asks[place].lane[0], []).append(place)
     turns: dict[int, _Turn] = {}
-    due: list[tuple[int, int, int, float]] = []
+    due: list[_Span] = []
     again: list[int] = []
     for lane, (first, *others) in lanes.items():
         if all(asks[place].plain for place in (first, *others)):
             now, most = max(asks[place].now for place in (first, *others)), 1 + len(others)
             found = db.execute(_DUE, (lane, now, most)).fetchall()
             messages = list(dict.fromkeys(row[0] for row in found))
-            due += [(place, message, lane, now) for place, message in zip((first, *others), messages, strict=False)]
+            due += [_span(place, m, lane, now) for place, m in zip((first, *others), messages, strict=False)]
             again += (first, *others)[len(messages) :] if len(found) == most else ()
         else:
             if (turn := _screened(db, asks[first])) is not None:
@@ -144,8 +149,10 @@ def _screened(db: sqlite3.Connection, ask: Ask) -> _Turn | None:
         message = _next(db, ask)
         if message is None:
             return None
-        found = rows.query(db, _RECIPIENTS, [(0, message, ask.lane[0], ask.now)], ask.limit)
-        recipients = [row[1:] for row in found]
+        span = (0, ask.only, ask.only, ask.lane[0], ask.now) if ask.only else _span(0, message, ask.lane[0], ask.now)
+        recipients = [row[1:] for row in rows.query(db, _RECIPIENTS, [span], ask.limit)]
+        if not recipients:
+            return None
         if ask.screen is None:
             return _Turn(ask, message, recipients)
         stopped = ask.screen(db, [(row[0], row[1]) for row in recipients if not row[8]])
@@ -155,8 +162,15 @@ def _screened(db: sqlite3.Connection, ask: Ask) -> _Turn | None:
     return None
 
 
+def _span(place: int, message: int, lane: int, now: float) -> _Span:
+    first = message << RECIPIENT_BITS
+    return place, first, first | (1 << RECIPIENT_BITS) - 1, lane, now
+
+
 def _next(db: sqlite3.Connection, ask: Ask) -> int | None:
     """The message whose turn it is, None when nothing is due."""
+    if ask.only:
+        return ask.only >> RECIPIENT_BITS
     lane, row = ask.lane[0], None
     if ask.probe_not is not None:
         row = db.execute(_PROBE, (lane, ask.now, ask.probe_not, PROBE_SIZE)).fetchone()

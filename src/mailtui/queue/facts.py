@@ -25,7 +25,8 @@ _ROWS: Final = (
 _ONE: Final = (
     "SELECT r.state, r.address, m.sender, l.destination, ifnull(s.name, ''), r.next_attempt, r.expires_at, r.attempts, r.changed_at,"
     " r.class, ifnull(f.sentence, ''), r.host, r.former_state, r.former_next, l.not_before, l.failures, l.reason,"
-    " ifnull(s.failures, 0), ifnull(s.broken_until, 0), ifnull(s.reason, ''), r.code, r.enhanced, r.text"
+    " ifnull(s.failures, 0), ifnull(s.broken_until, 0), ifnull(s.reason, ''), l.suspended_since,"
+    " l.resumed_at, l.back_by, r.code, r.enhanced, r.text"
     " FROM recipient r JOIN message m ON m.id = r.id >> 20 JOIN lane l ON l.id = r.lane LEFT JOIN site s ON s.id = l.site"
     " LEFT JOIN fingerprint f ON f.id = r.fingerprint WHERE r.id = ?"
 )
@@ -77,7 +78,8 @@ class Happened(msgspec.Struct, frozen=True):
 
 class Facts(msgspec.Struct, frozen=True):
     """Where one recipient stands, as the queue file has it. `lane_until` and `lane_failures` are of its destination (failing DNS),
-    `site_until` and `site_failures` of its site's breaker; all that was said by others is hostile text."""
+    `site_until` and `site_failures` of its site's breaker, `suspended_since`, `resumed_at` and `back_by` of its suspension; all that
+    was said by others is hostile text."""
 
     state: State
     address: str
@@ -99,6 +101,9 @@ class Facts(msgspec.Struct, frozen=True):
     site_failures: int = 0
     site_until: float = 0.0
     site_reason: str = ""
+    suspended_since: float | None = None
+    resumed_at: float | None = None
+    back_by: float | None = None
     reply: Reply = Reply(0)
     last: LastAttempt | None = None
     event: Happened | None = None

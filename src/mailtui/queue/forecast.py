@@ -24,7 +24,7 @@ PEAK: Final = 5.0
 _DUE: Final = (
     "SELECT l.destination, CAST(max(0, max(r.next_attempt, l.not_before) - ?1) / 60 AS INTEGER) AS ahead, count(*)"
     " FROM lane l CROSS JOIN recipient r INDEXED BY recipient_due ON r.lane = l.id AND r.state IN ('queued', 'deferred')"
-    " AND r.next_attempt < ?1 + 3600 WHERE l.not_before < ?1 + 3600 GROUP BY 1, 2"
+    " AND r.next_attempt < ?1 + 3600 WHERE l.suspended_since IS NULL AND l.not_before < ?1 + 3600 GROUP BY 1, 2"
 )
 _WAITING: Final = (
     "SELECT l.destination, sum(t.n) FROM tally t JOIN lane l ON l.id = t.lane"

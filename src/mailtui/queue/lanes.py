@@ -77,10 +77,11 @@ def settle_due(db: sqlite3.Connection, lane: int) -> None:
 
 
 def due(db: sqlite3.Connection, now: float, limit: int, without: Sequence[str] = ()) -> list[DueLane]:
-    """Lanes that deserve a look now, longest due first; none of the sites `without`, which have enough at hand."""
+    """Lanes that deserve a look now, longest due first; none that is suspended, none of the sites `without`, which have enough at hand."""
     rows = db.execute(
         "SELECT lane.id, destination, route, ifnull(site.name, '') FROM lane INDEXED BY lane_due LEFT JOIN site ON site.id = lane.site"
-        " WHERE due_at <= ? AND ifnull(site.name, '') NOT IN (SELECT value FROM json_each(?)) ORDER BY due_at LIMIT ?",
+        " WHERE suspended_since IS NULL AND due_at <= ?"
+        " AND ifnull(site.name, '') NOT IN (SELECT value FROM json_each(?)) ORDER BY due_at LIMIT ?",
         (now, json.dumps(list(without)), limit),
     )
     return [DueLane(*row) for row in rows]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
+from mailtui.queue.suspension import Halt
+
 
 class SiteLive(msgspec.Struct, frozen=True):
     """A site the runner works on: deliveries under way, how many it may carry now and by configuration, its breaker, lanes at
@@ -25,7 +27,8 @@ class SiteLive(msgspec.Struct, frozen=True):
 
 class Live(msgspec.Struct, frozen=True):
     """The runner now. `outage_since` is 0 unless nothing can be reached; `unproven` are the slots at work on sites that have not
-    answered yet, at most half of `concurrency`; `site` is None when nothing was due there for a while."""
+    answered yet, at most half of `concurrency`; `site` is None when nothing was due there for a while;
+    `halts` are the suspensions that stop the recipient in question."""
 
     paused: bool = False
     stopping: bool = False
@@ -34,3 +37,4 @@ class Live(msgspec.Struct, frozen=True):
     unproven: int = 0
     concurrency: int = 1
     site: SiteLive | None = None
+    halts: tuple[Halt, ...] = ()

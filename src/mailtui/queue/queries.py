@@ -25,6 +25,7 @@ from mailtui.queue.filter import Filter, FilterError
 from mailtui.queue.measures import id_range
 from mailtui.queue.reader import Reader
 from mailtui.queue.selection import Ids, Selection, UnknownId, filter_of
+from mailtui.queue.suspension import END
 from mailtui.views import Counts, Depth, QueuePage, QueueRow, Standing, StateCounts, Totals, moment
 
 #: Most rows of one page.
@@ -38,7 +39,8 @@ WAITS: Final = "r.state IN ('queued', 'sending', 'deferred', 'held')"
 FROM: Final = " FROM recipient r JOIN message m ON m.id = r.id >> 20 JOIN lane l ON l.id = r.lane LEFT JOIN site s ON s.id = l.site WHERE "
 _ROW: Final = (
     "SELECT r.id, r.address, m.sender, m.subject, m.message_id, r.state, l.destination, ifnull(s.name, ''), r.attempts,"
-    " max(r.next_attempt, l.not_before), m.received_at, m.size, r.code, r.enhanced, r.text, r.class"
+    f" max(r.next_attempt, l.not_before, iif(l.suspended_since IS NULL, 0, {END})), m.received_at, m.size"
+    ", r.code, r.enhanced, r.text, r.class"
 )
 
 

@@ -143,7 +143,8 @@ def _from_row(db: sqlite3.Connection, row: int) -> ReportedRecipient:
 def expire(
     db: sqlite3.Connection, keeper: Keeper, lanes: Lanes, numbers: Sequence[int], now: float
 ) -> tuple[News, bool]:
-    """Give up on recipients of these lanes whose lifetime is over, at most EXPIRE_BATCH; whether there are more.
+    """Give up on recipients of these lanes whose lifetime is over, at most EXPIRE_BATCH; whether there are more. Not in lanes that
+    are suspended: their lifetime stands still.
 
     Called when a probe of their site (or a look-up of their domain) has failed: that was their last attempt (design 2.3).
     """
@@ -153,7 +154,7 @@ def expire(
             row
             for (row,) in db.execute(
                 "SELECT id FROM recipient INDEXED BY recipient_due WHERE lane = ? AND state IN ('queued', 'deferred') AND expires_at <= ?"
-                " LIMIT ?",
+                " AND (SELECT suspended_since FROM lane WHERE id = recipient.lane) IS NULL LIMIT ?",
                 (lane, now, EXPIRE_BATCH - len(rows)),
             )
         ]

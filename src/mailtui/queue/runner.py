@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final, Generic, cast
 
@@ -20,12 +20,15 @@ from mailtui.model import Attempt, Claim, Delivery, Disposition, Obstacle
 from mailtui.queue.breakers import Breakers
 from mailtui.queue.carriers import Courier, P, Sign
 from mailtui.queue.claims import Damaged
-from mailtui.queue.lanes import DueLane
+from mailtui.queue.lanes import DueLane, SiteRow
 from mailtui.queue.live import Live
+from mailtui.queue.prober import Prober
 from mailtui.queue.recorder import Recorder, stumbled, unreached, untried
 from mailtui.queue.schedule import Backoff
 from mailtui.queue.sites import LaneState, Outage, Site
+from mailtui.queue.standstill import Standstill, let_go
 from mailtui.queue.store import Store
+from mailtui.queue.work import Work
 
 #: Lanes at work at once; what is due beyond that stays in the database until its turn.
 MAX_LANES: Final = 5000
@@ -56,7 +59,8 @@ class Runner(Generic[P]):
         self._sign = sign
         self._publish = publish
         self._recorder = Recorder(config, store, fingerprint, publish)
-        self._breakers = Breakers(config, store, publish, self._spawn, self.poke)
+        self._work = Work("a delivery slot", publish)
+        self._breakers = Breakers(config, store, publish, self._work.spawn, self.poke)
         self._lanes: dict[int, LaneState] = {}
         self._sites: dict[str, Site] = {}
         self._planning = 0
@@ -68,7 +72,8 @@ class Runner(Generic[P]):
         self._idle = asyncio.Event()
         self._idle.set()
         self._alone = False  # one message is being tried with nothing beside it
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._standstill = Standstill()
+        self._prober = Prober(store, courier, self._recorder, self._carry, self._site, self._claim_delay)
         self._poked = asyncio.Event()
         self.paused = False
         self._stopping = False
@@ -103,7 +108,7 @@ class Runner(Generic[P]):
         """Look for due lanes until `drain`. Ends only by that or by cancellation."""
         while not self._stopping:
             self._poked.clear()
-            if not self.paused and len(self._lanes) < MAX_LANES:
+            if not self._still and len(self._lanes) < MAX_LANES:
                 try:
                     full = [site.name for site in self._sites.values() if site.full]
                     due = await self._store.due(time.time(), MAX_LANES, full)
@@ -125,9 +130,11 @@ class Runner(Generic[P]):
 
     def wake(self, due: Sequence[DueLane]) -> None:
         """Something is due in these lanes."""
-        if self._stopping or self.paused:
+        if self._stopping or self._still:
             return
         for lane in due:
+            if self._standstill.keeps(lane):
+                continue
             state = self._lanes.get(lane.id)
             if state is None:
                 if time.time() < self._parked.get(lane.id, 0.0):
@@ -163,13 +170,33 @@ class Runner(Generic[P]):
                 site.failures = 0
                 site.broken_until = 0.0
 
+    # ------------------------------------------------------------------ what is suspended
+
+    @property
+    def _still(self) -> bool:
+        """Whether nothing at all is to be begun."""
+        return self.paused or self._standstill.delivery
+
+    def stand_still(self, now: Standstill) -> None:
+        """From now on this is what does not move. What is under way is finished; a site that may go on begins slowly."""
+        let_go(self._standstill, now, self._sites, self._lanes)
+        self._standstill = now
+
+    def probe(self, lane: DueLane, row: int) -> None:
+        """Try this one due recipient although its lane is suspended, if nothing else is under way to its site."""
+        if not (self._stopping or self.paused):
+            self._work.spawn(self._prober.probe(LaneState(lane), row))
+
+    def _site(self, row: SiteRow) -> Site:
+        return self._sites.setdefault(row.name, Site(row, self._config.delivery.per_site))
+
     # ------------------------------------------------------------------ plans
 
     def _plan_some(self) -> None:
         while self._to_plan and self._planning < MAX_PLANNING:
             state = self._to_plan.pop()
             self._planning += 1
-            self._spawn(self._plan(state))
+            self._work.spawn(self._plan(state))
 
     async def _plan(self, state: LaneState) -> None:
         """Find the site of a lane and let it wait there, or deal with what stands in the way."""
@@ -181,7 +208,7 @@ class Runner(Generic[P]):
         finally:
             self._planning -= 1
             self._plan_some()
-            if site is None or not site.takes(time.time()):
+            if site is None or not site.takes(time.time()) or self._standstill.stops(state.lane, site.name):
                 self._lanes.pop(state.lane.id, None)
         if site is not None and state.lane.id in self._lanes:
             site.waiting[state.lane.id] = state
@@ -197,8 +224,7 @@ class Runner(Generic[P]):
         site = self._sites.get(plan.site)
         if site is None or lane.site != plan.site:
             row = await self._store.enter_site(lane.id, plan.site)
-            site = self._sites.get(plan.site) or Site(row, self._config.delivery.per_site)
-            self._sites[plan.site] = site
+            site = self._site(row)
             state.lane = DueLane(lane.id, lane.destination, lane.route, plan.site)
         state.plan, state.planned_at, state.site = plan, time.monotonic(), site
         return site
@@ -228,7 +254,7 @@ class Runner(Generic[P]):
     def _fill(self, site: Site, once: bool = False) -> None:
         """Start slots for a site: one if somebody already claims there, because that claim will see what is new."""
         now = time.time()
-        while site.waiting and not self._stopping and not self.paused and site.may_start(now) and self._room(site):
+        while site.waiting and not self._stopping and not self._still and site.may_start(now) and self._room(site):
             if site.claiming and once:
                 return
             if self._alone or (self.outage.active and not self.outage.may_probe(now)):
@@ -237,7 +263,7 @@ class Runner(Generic[P]):
             site.claiming += 1
             self._slots += 1
             self._unproven += not site.proven
-            self._spawn(self._slot(site, site.proven))
+            self._work.spawn(self._slot(site, site.proven))
             if once:
                 return
 
@@ -265,7 +291,7 @@ class Runner(Generic[P]):
                 if (
                     pending is None
                     or self._stopping
-                    or self.paused
+                    or self._still
                     or self.outage.active
                     or site.failures
                     or site.in_use > int(site.limit)
@@ -384,29 +410,9 @@ class Runner(Generic[P]):
 
     # ------------------------------------------------------------------ life
 
-    def _spawn(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        """A slot must never die silently: what it claimed would stand as sending until the next start."""
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._publish(Notice(time.time(), "error", f"a delivery slot failed: {type(error).__name__}: {error}"))
-
     async def drain(self, patience: float, after_dot: float) -> None:
         """Claim nothing new; let deliveries finish for `patience` seconds, those that wait for the reply to the dot for
         `after_dot`, then give the rest back to the queue."""
         self._stopping = True
         self.poke()
-        began = time.monotonic()
-        while self._tasks:
-            passed = time.monotonic() - began
-            if passed >= (after_dot if self._courier.awaiting_verdicts else patience):
-                break
-            await asyncio.wait(self._tasks, timeout=min(1.0, max(patience - passed, 0.05)))
-        if late := set(self._tasks):
-            for task in late:
-                task.cancel()
-            await asyncio.wait(late, timeout=5)
+        await self._work.drain(lambda: after_dot if self._courier.awaiting_verdicts else patience, patience)

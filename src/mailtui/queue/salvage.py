@@ -37,6 +37,9 @@ _TABLES: Final = (
     ("failure", "minute"),
     ("moment", "minute"),
     ("suppression", "id"),
+    ("suspension", "id"),
+    ("suspension_change", "action"),
+    ("resuming", "lane"),
 )
 _WAITS: Final = "state IN ('queued', 'sending', 'deferred', 'held')"
 _HIGHEST: Final = (1 << 63) - 1

@@ -117,6 +117,11 @@ class Site:
         self.limit = min(self.limit + 1, self._ceiling(now))
         return mended
 
+    def restart(self) -> None:
+        """Whatever it could carry before: after a suspension it begins with little."""
+        self.limit = float(min(UNPROVEN, self.configured))
+        self._streak = 0
+
     def crowded(self, now: float) -> None:
         """The host counts our connections and has enough of them: stay below that for a while."""
         self._learnt = max(1, self.in_use - 1)

@@ -24,10 +24,12 @@ from mailtui.errors import QueueIOError
 from mailtui.events import Accepted, Changed, Notice, Notified
 from mailtui.model import CONTENT_BITS, ID_EPOCH, Address, Claim, Incoming, encode_id, recipient_row
 from mailtui.queue import actions, arrivals, claims, lanes, outcomes, relane, reports, suppressing
-from mailtui.queue.database import BALLAST, BALLAST_SIZE, FILE, open_writer, unusable
+from mailtui.queue.ballast import Ballast
+from mailtui.queue.database import FILE, open_writer, unusable
 from mailtui.queue.lanes import DueLane, Lanes, SiteRow
 from mailtui.queue.outcomes import Fingerprints, Outcome
 from mailtui.queue.suppression import Suppressions
+from mailtui.queue.suspension import Gate
 from mailtui.queue.writer import Writer
 
 T = TypeVar("T")
@@ -62,13 +64,14 @@ class Store:
         self.route_of = route_of
         self.reporter = reporter
         self.path: Path = config.relay.data_dir / FILE
-        self._ballast = config.relay.data_dir / BALLAST
+        self._ballast = Ballast(config.relay.data_dir)
         self._pack = pack
         self._publish = publish
         self._on_accept = on_accept
         self._lanes = Lanes()
         self._fingerprints = Fingerprints()
         self.suppressions = Suppressions()
+        self.gate = Gate()
         connection = open_writer(self.path)
         self._last_number, transcript = self._highest(connection)
         self._numbering = threading.Lock()
@@ -79,7 +82,7 @@ class Store:
         self.owner = f"{os.getpid()}"
         self.falls_back = False  # whether some route applies only after a number of attempts
         self.writer = Writer(connection, asyncio.get_running_loop(), fatal, self.forget)
-        self._fill_ballast()
+        self._ballast.fill()
 
     def _highest(self, connection: sqlite3.Connection) -> tuple[int, int]:
         """The highest message and transcript numbers ever given. QueueError when the file is too damaged to know."""
@@ -176,7 +179,7 @@ class Store:
         """Look at disk, inodes and queue length; about once a second."""
         disk = os.statvfs(self.path.parent)
         self.free_disk = disk.f_bavail * disk.f_frsize
-        self._fill_ballast()
+        self._ballast.fill()
         if self.config.queue.max_messages:
             self.writer.submit(lanes.waiting).add_done_callback(self._counted)
         if draining:
@@ -206,19 +209,30 @@ class Store:
         return next(self._transcripts)
 
     def due(self, now: float, limit: int, without: Sequence[str]) -> asyncio.Future[list[DueLane]]:
-        """See `lanes.due`."""
-        return self.writer.submit(lambda db: lanes.due(db, now, limit, without))
+        """See `lanes.due`; of what is suspended a new lane learns it here."""
+
+        def job(db: sqlite3.Connection) -> list[DueLane]:
+            return [lane for lane in lanes.due(db, now, limit, without) if not self.gate.shut(db, lane.id, now)]
+
+        return self.writer.submit(job)
 
     def enter_site(self, lane: int, site: str) -> asyncio.Future[SiteRow]:
         """File a lane under its site; what is remembered of it."""
         return self.writer.submit(lambda db: lanes.enter_site(db, lane, site))
 
     def submit_claim(
-        self, lane: DueLane, now: float, limit: int, delay: Callable[[int], float], probe_not: int | None = None
+        self,
+        lane: DueLane,
+        now: float,
+        limit: int,
+        delay: Callable[[int], float],
+        probe_not: int | None = None,
+        only: int = 0,
     ) -> asyncio.Future[Claim | None]:
-        """See `claims.claim`; None when nothing is due, and then the lane's due time is made exact. May fail with Damaged."""
+        """See `claims.claim`; None when nothing is due, and then the lane's due time is made exact, or when it is suspended (but for
+        the recipient that is `only` wanted). May fail with Damaged."""
         screen = _Screen(self, now)
-        ask = claims.Ask((lane.id, lane.destination, lane.route), now, limit, delay, probe_not)
+        ask = claims.Ask((lane.id, lane.destination, lane.route), now, limit, delay, probe_not, only=only)
         claimed = self.writer.submit_item(self._claim, (ask, screen))
         claimed.add_done_callback(lambda done: self._screened(done, screen.stopped, lane))
         return claimed
@@ -226,12 +240,15 @@ class Store:
     def _claim(self, db: sqlite3.Connection, wanted: list[tuple[claims.Ask, _Screen]]) -> list[Claim | None]:
         for _, screen in wanted:
             screen.stopped.clear()  # this may be run a second time
-        unlisted = self.suppressions.empty(db)
-        asks = [ask if unlisted else replace(ask, screen=screen) for ask, screen in wanted]
-        claimed = claims.claim(db, asks, self.owner)
-        for lane in {ask.lane[0] for ask, claim in zip(asks, claimed, strict=True) if claim is None}:
+        listed = not self.suppressions.empty(db)
+        open_ = [n for n, (ask, _) in enumerate(wanted) if ask.only or not self.gate.shut(db, ask.lane[0], ask.now)]
+        asks = [replace(wanted[n][0], screen=wanted[n][1]) if listed else wanted[n][0] for n in open_]
+        found: list[Claim | None] = [None] * len(wanted)
+        for n, claim in zip(open_, claims.claim(db, asks, self.owner), strict=True):
+            found[n] = claim
+        for lane in {wanted[n][0].lane[0] for n in open_ if found[n] is None}:
             lanes.settle_due(db, lane)
-        return claimed
+        return found
 
     def _screened(self, done: asyncio.Future[Claim | None], stopped: list[News], lane: DueLane) -> None:
         """Tell of the recipients a claim found on the suppression list; behind them there may be others that are not."""
@@ -241,12 +258,18 @@ class Store:
             self._on_accept([lane])
 
     async def claim(
-        self, lane: DueLane, now: float, limit: int, delay: Callable[[int], float], probe_not: int | None = None
+        self,
+        lane: DueLane,
+        now: float,
+        limit: int,
+        delay: Callable[[int], float],
+        probe_not: int | None = None,
+        only: int = 0,
     ) -> Claim | None:
         """The same, and what is damaged is held."""
         while True:
             try:
-                return await self.submit_claim(lane, now, limit, delay, probe_not)
+                return await self.submit_claim(lane, now, limit, delay, probe_not, only)
             except claims.Damaged as damaged:
                 await self.writer.submit(lambda db, damaged=damaged: claims.put_aside(db, damaged, now))  # type: ignore[misc]
                 self._publish(Notice(now, "error", f"held: {damaged}", encode_id(damaged.message)))
@@ -377,32 +400,11 @@ class Store:
         self._lanes.forget()
         self._fingerprints.forget()
         self.suppressions.forget()
-
-    def _fill_ballast(self) -> None:
-        """A file that can be given up when the disk is full, so that deliveries in flight can still be recorded."""
-        try:
-            if self._ballast.exists() and self._ballast.stat().st_size >= BALLAST_SIZE:
-                return
-            free = os.statvfs(self._ballast.parent)
-            if free.f_bavail * free.f_frsize < 4 * BALLAST_SIZE:
-                return
-            fd = os.open(self._ballast, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                os.posix_fallocate(fd, 0, BALLAST_SIZE)
-            finally:
-                os.close(fd)
-        except OSError:
-            pass  # a relay without ballast still works; `status` shows the disk
+        self.gate.forget()
 
     def drop_ballast(self) -> bool:
         """Give the ballast up when the disk is full; whether that made room. A locked file is no reason to."""
-        if not self.writer.full:
-            return False
-        try:
-            self._ballast.unlink()
-        except FileNotFoundError:
-            return False
-        return True
+        return self.writer.full and self._ballast.drop()
 
 
 class _Screen:

@@ -20,6 +20,7 @@ from mailtui.model import RECIPIENT_BITS, Cause, State, may_move
 from mailtui.queue import actions
 from mailtui.queue.lanes import make_due, settle_due
 from mailtui.queue.suppression import lift as lift_list
+from mailtui.queue.suspension import suspended_for
 
 #: Why a recipient is skipped, and why it is too late for one.
 SENDING: Final = "being sent"
@@ -167,16 +168,17 @@ def _retry(db: sqlite3.Connection, recipients: list[_Recipient], change: Change)
 
 
 def _set_aside(db: sqlite3.Connection, recipients: list[_Recipient], change: Change) -> None:
-    """Held, purged or bounced: take out of the schedule, remembering state and schedule. What was held before has not
-    used up its lifetime meanwhile."""
+    """Held, purged or bounced: take out of the schedule, remembering state and schedule. What was held or
+    suspended before has not used up its lifetime meanwhile."""
     state = _ASIDE[change.verb]
     for recipient in recipients:
         _check(recipient.state, state)
         held = change.now - recipient.changed_at if recipient.state is State.HELD else 0.0
+        lost = 0.0 if recipient.state is State.HELD else suspended_for(db, recipient.lane, recipient.id, change.now)
         former_next = recipient.next_attempt if recipient.former_next is None else recipient.former_next
         db.execute(
             "UPDATE recipient SET state = ?, former_state = ?, former_next = ?, expires_at = expires_at + ?, changed_at = ? WHERE id = ?",
-            (state.value, recipient.state.value, former_next, max(held, 0.0), change.now, recipient.id),
+            (state.value, recipient.state.value, former_next, max(held, 0.0) + lost, change.now, recipient.id),
         )
         if state is State.BOUNCED:
             db.execute(_GIVEN_UP, (recipient.id,))

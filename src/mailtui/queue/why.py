@@ -6,6 +6,7 @@ and the time. What decides stands first: what stops all deliveries, then what en
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -17,6 +18,7 @@ from mailtui.queue.facts import Facts, Other
 from mailtui.queue.live import Live, SiteLive
 from mailtui.queue.schedule import HINT_FLOOR, Backoff
 from mailtui.queue.wording import ago, ahead, clock, count, said, span
+from mailtui.suspensions import named
 from mailtui.views import moment
 
 
@@ -57,11 +59,11 @@ def _sentence(text: str) -> str:
 
 
 def _waiting(facts: Facts, live: Live, backoff: Backoff, now: float) -> Why:
-    stopped, timed = list(_stopped(live, now)), list(_timed(facts, live, backoff, now))
+    stopped, timed = [*_stopped(live, now), *_suspended(facts, live, now)], list(_timed(facts, live, backoff, now))
     timed.sort(key=lambda cause: -cause.until)  # what ends last decides
     causes = [*stopped, *timed] or [_turn(facts, live, now)]
-    at = max([facts.next_attempt, *(cause.until for cause in timed)])
-    frozen = live.paused or live.stopping
+    at = max([facts.next_attempt, *(cause.until for cause in (*stopped, *timed))])
+    frozen = live.paused or live.stopping or any(halt.until is None for halt in live.halts)
     when = "nothing is tried meanwhile" if frozen else _when(causes[0], at, now)
     answer = _sentence("; ".join(part for part in (causes[0].text, when) if part))
     return Why(answer, None if frozen else at, _views([*causes, _expiry(facts, now, at)]))
@@ -72,7 +74,7 @@ def _when(first: _Cause, at: float, now: float) -> str:
         return ""
     if first.kind == "outage":
         return "one delivery a minute probes, the others follow as soon as anybody answers"
-    return f"it is tried next at {ahead(at, now)}{' at the earliest' if first.kind == 'breaker' else ''}"
+    return f"it is tried next at {ahead(at, now)}{' at the earliest' if first.kind in ('breaker', 'suspended') else ''}"
 
 
 def _stopped(live: Live, now: float) -> Iterator[_Cause]:
@@ -84,6 +86,19 @@ def _stopped(live: Live, now: float) -> Iterator[_Cause]:
     if live.outage_since:
         since = ago(live.outage_since, now)
         yield _Cause("outage", f"nothing can be reached since {since}: our network or resolver fails, not this site")
+
+
+def _suspended(facts: Facts, live: Live, now: float) -> Iterator[_Cause]:
+    """What an operator has suspended; what ends last stands first."""
+    for halt in sorted(live.halts, key=lambda halt: -math.inf if halt.until is None else -halt.until):
+        end = "until it is resumed" if halt.until is None else f"until {ahead(halt.until, now)}"
+        plural = "are" if halt.kind == "delivery" else "is"
+        text = (
+            f"{named(halt.kind, halt.name)} {plural} suspended by {_who(halt.actor)} since {ago(halt.since, now)} {end}"
+        )
+        yield _Cause("suspended", f"{text}{_because(halt.reason)}", halt.until or now)
+    if facts.suspended_since is not None and not live.halts:
+        yield _Cause("suspended", "its suspension is over, what waited is being given its turns", now)
 
 
 def _timed(facts: Facts, live: Live, backoff: Backoff, now: float) -> Iterator[_Cause]:
@@ -126,6 +141,16 @@ def _schedule(facts: Facts, backoff: Backoff, now: float) -> tuple[str, str]:
             "spread",
             f"a retry was asked for by {event.actor} at {clock(event.at, now)}{reason}; many at once are spread",
         )
+    if (
+        facts.resumed_at is not None
+        and facts.back_by is not None
+        and _came_back(facts, facts.resumed_at, facts.back_by)
+    ):
+        over = span(facts.back_by - facts.resumed_at)
+        return (
+            "spread",
+            f"its destination was resumed at {clock(facts.resumed_at, now)}; what waited comes back over {over}",
+        )
     if last is None or not facts.attempts:
         return "planned", "its first attempt is planned for later" + (
             "" if facts.sender else ", notices leave at a limited rate"
@@ -146,6 +171,11 @@ def _schedule(facts: Facts, backoff: Backoff, now: float) -> tuple[str, str]:
     )
     waits = f"step {step}{repeats}, waits {span(backoff.steps[step - 1])} ± {backoff.jitter:.0%}"
     return "back-off", f"{met}; {waits}, the reply named no time"
+
+
+def _came_back(facts: Facts, resumed: float, by: float) -> bool:
+    """Whether the next attempt was planned by the end of a suspension."""
+    return resumed < facts.next_attempt <= by and (facts.last is None or facts.last.ended < resumed)
 
 
 def _met(facts: Facts) -> str:
@@ -181,6 +211,8 @@ def _turn(facts: Facts, live: Live, now: float) -> _Cause:
 def _expiry(facts: Facts, now: float, next_attempt: float = 0.0) -> _Cause:
     if facts.state is State.HELD:
         return _Cause("expiry", "its lifetime stands still while it is held")
+    if facts.suspended_since is not None:
+        return _Cause("expiry", "its lifetime stands still while it is suspended")
     if facts.expires_at <= max(now, next_attempt):
         return _Cause("expiry", f"its lifetime ends at {clock(facts.expires_at, now)}: the next attempt is its last")
     return _Cause("expiry", f"unless it is delivered before, it is given up after {ahead(facts.expires_at, now)}")

@@ -315,6 +315,42 @@ async def test_a_users_rate_is_held(certificate: tuple[Path, Path]) -> None:
         assert (await ask(client, mail * 2 + "MAIL FROM:<ann@example.org>")).startswith(b"450 4.7.1")
 
 
+async def test_a_suspended_user_is_told_at_mail(certificate: tuple[Path, Path]) -> None:
+    cert, key = certificate
+    user = User(name="ann", password_hash=password_hash(), senders=("*",))
+    implicit = Listener(bind=ANYWHERE, kind="submissions", tls_cert=cert, tls_key=key)
+    async with running(implicit, users=(user,)) as relay:
+        server = relay.listeners.server
+        server.suspends = lambda sender, user: "mail of this user\r\nis suspended" if user == "ann" and sender else ""
+        client = await relay.connect(tls=trusting())
+        await line(client[0])
+        await ask(client, "EHLO c\r\nAUTH PLAIN AGFubgByaWdodA==")
+        assert await ask(client, "MAIL FROM:<ann@example.org>") == b"450 4.3.2 mail of this useris suspended\r\n"
+        (event,) = [event for event in relay.events if isinstance(event, Refused)]
+        assert (event.code, event.sender) == (450, "ann@example.org")
+        server.suspends = None
+        assert await ask(client, "MAIL FROM:<ann@example.org>") == b"250 2.1.0 sender OK\r\n"
+
+
+async def test_suspended_intake_refuses_who_comes_and_who_begins_and_lets_the_others_finish() -> None:
+    async with running(Listener(bind=ANYWHERE)) as relay:
+        idle, busy = await relay.connect(), await relay.connect()
+        for client in (idle, busy):
+            await line(client[0])
+            await ask(client, "EHLO c")
+        await ask(busy, "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nDATA")
+        relay.listeners.server.suspended = True
+
+        assert await relay.greeting() == b"421 4.3.2 no mail is taken for now, try again later\r\n"
+        assert (await ask(idle, "NOOP")).startswith(b"250")
+        assert (await ask(idle, "MAIL FROM:<a@example.org>")).startswith(b"421 4.3.2")
+        assert await line(idle[0]) == b""
+        busy[1].write(b"Subject: x\r\nFrom: <a@example.org>\r\n\r\nx\r\n.\r\n")
+        assert (await line(busy[0])).startswith(b"250 2.0.0 queued as ")
+        assert (await ask(busy, "MAIL FROM:<a@example.org>")).startswith(b"421")
+        assert relay.listeners.server.refused_4xx == 3
+
+
 async def test_no_password_reaches_the_journal(certificate: tuple[Path, Path]) -> None:
     cert, key = certificate
     user = User(name="ann", password_hash=password_hash(), senders=("*",))

@@ -212,7 +212,8 @@ def test_a_destination_that_moves_leaves_the_breaker_of_its_old_site(office: Off
 def test_due_lanes_are_found_by_their_index(office: Office, tmp_path: Path) -> None:
     """The runner asks every second; a queue of 10,000 destinations must not be read for it."""
     plan = office.db.execute(
-        "EXPLAIN QUERY PLAN SELECT lane.id FROM lane INDEXED BY lane_due WHERE due_at <= ? ORDER BY due_at LIMIT 5",
+        "EXPLAIN QUERY PLAN SELECT lane.id FROM lane INDEXED BY lane_due"
+        " WHERE suspended_since IS NULL AND due_at <= ? ORDER BY due_at LIMIT 5",
         (NOW,),
     ).fetchall()
 

@@ -11,6 +11,7 @@ from mailtui.model import Reply, State, recipient_row
 from mailtui.queue.facts import Facts, Happened, LastAttempt, Other
 from mailtui.queue.live import Live, SiteLive
 from mailtui.queue.schedule import Backoff
+from mailtui.queue.suspension import Halt
 from mailtui.queue.why import Why, told, why
 
 NOW = 1_790_000_000.0  # 14:13:20 UTC
@@ -241,3 +242,42 @@ def test_of_several_recipients_the_one_that_is_tried_next() -> None:
     assert view.answer.startswith(f"1 of 2 recipients wait, {first.id} first: attempt 2 was deferred")
     assert view.next_attempt is not None and view.next_attempt.timestamp() == NOW + 240
     assert [(other.id, other.state, other.next_attempt) for other in view.others] == [(done.id, "delivered", None)]
+
+
+def halted(kind: str, name: str, until: float | None) -> Live:
+    halt = Halt(kind, name, NOW - 600, until, "ana", "moving")  # type: ignore[arg-type]
+    return msgspec.structs.replace(at_site(), halts=(halt,))
+
+
+def test_a_suspension_stands_first_with_who_until_when_and_why() -> None:
+    found = judged(halted("destination", "one.example", NOW + 3000), next_attempt=NOW + 240, suspended_since=NOW - 600)
+    assert (kinds(found), found.next_attempt) == (["suspended", "back-off", "expiry"], NOW + 3000)
+    assert found.answer == (
+        "Destination one.example is suspended by ana since 14:03:20 UTC (10m ago) until 15:03:20 UTC (in 50m) (moving);"
+        " it is tried next at 15:03:20 UTC (in 50m) at the earliest."
+    )
+    assert found.causes[-1].text == "Its lifetime stands still while it is suspended."
+
+
+def test_a_suspension_without_an_end_has_no_next_attempt() -> None:
+    found = judged(halted("delivery", "", None), suspended_since=NOW - 600)
+    assert found.next_attempt is None
+    assert found.answer == (
+        "All deliveries are suspended by ana since 14:03:20 UTC (10m ago) until it is resumed (moving); nothing is tried meanwhile."
+    )
+
+
+def test_after_a_suspension_it_has_its_turn() -> None:
+    found = judged(resumed_at=NOW - 30, back_by=NOW + 870, next_attempt=NOW + 240)
+    assert kinds(found)[0] == "spread"
+    assert (
+        "its destination was resumed at 14:12:50 UTC; what waited comes back over 15m"
+        in found.answer.lower().replace("utc", "UTC")
+    )
+    still = judged(suspended_since=NOW - 600)
+    assert still.causes[0].text == "Its suspension is over, what waited is being given its turns."
+
+
+def test_an_attempt_since_the_suspension_counts_again() -> None:
+    found = judged(resumed_at=NOW - 90, back_by=NOW + 870)
+    assert kinds(found)[0] == "back-off"

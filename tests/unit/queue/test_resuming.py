@@ -1,0 +1,199 @@
+"""Giving lanes back: lifetime exactly, turns spread, nothing lost or repeated wherever it is broken off."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.queue.office import NOW, Office
+
+from mailtui.queue import resuming, suspension, verbs
+from mailtui.queue.lanes import DueLane, settle_due
+from mailtui.queue.suspension import Halt
+from mailtui.queue.verbs import Change, Verb
+
+LIFETIME = 432000.0
+BEGAN = NOW - 3600.0  # of the suspension
+
+
+def halt(kind: str = "destination", name: str = "d.test", since: float = BEGAN) -> Halt:
+    return Halt(kind, name, since, None, "root", "moving")  # type: ignore[arg-type]
+
+
+def lives(office: Office, order: str = "id") -> list[float]:
+    """How much longer than its lifetime each recipient lives, in seconds."""
+    rows = office.db.execute(
+        f"SELECT r.expires_at - m.received_at FROM recipient r JOIN message m ON m.id = r.id >> 20 ORDER BY r.{order}"
+    )
+    return [round(row[0] - LIFETIME, 2) for row in rows]
+
+
+def turns(office: Office) -> list[float]:
+    rows = office.db.execute("SELECT next_attempt FROM recipient WHERE state IN ('queued', 'deferred') ORDER BY id")
+    return [row[0] for row in rows]
+
+
+def give_back(office: Office, most: int = 1000) -> list[DueLane]:
+    back: list[DueLane] = []
+    for _ in range(most):
+        some = resuming.step(office.db, lambda: 0.5)
+        if some is None:
+            break
+        back += some
+    return back
+
+
+def end(office: Office, ended: Halt, now: float = NOW) -> None:
+    suspension.remove(office.db, ended)
+    resuming.begin(office.db, now)
+
+
+def test_lifetime_moves_by_the_time_somebody_was_kept(office: Office) -> None:
+    office.message("old@d.test", age=7200)
+    office.message("young@d.test", age=600)
+    office.message("else@e.test", age=7200)
+    suspension.put(office.db, halt())
+    end(office, halt())
+
+    (back,) = give_back(office)
+
+    assert back.destination == "d.test"
+    assert lives(office) == [3600.0, 0.0, 600.0], "old, else, young"
+    assert office.db.execute("SELECT count(*) FROM lane WHERE suspended_since IS NOT NULL").fetchone() == (0,)
+
+
+def test_what_is_planned_for_later_keeps_its_time_and_gains_its_lifetime(office: Office) -> None:
+    office.message("later@d.test", age=7200)
+    office.db.execute("UPDATE recipient SET state = 'deferred', next_attempt = ?", (NOW + 900,))
+    settle_due(office.db, 1)
+    suspension.put(office.db, halt())
+    end(office, halt())
+    give_back(office)
+
+    assert turns(office) == [NOW + 900]
+    assert lives(office) == [3600.0]
+    assert office.due_at("d.test") == NOW + 900
+
+
+def test_many_that_are_due_come_back_over_time_the_longest_due_first(office: Office) -> None:
+    for n in range(5):
+        office.message(*(f"x{n}.{i}@d.test" for i in range(200)), age=7200 - n)
+    suspension.put(office.db, halt())
+    end(office, halt())
+    give_back(office)
+
+    waits = [at - NOW for at in turns(office)]
+    assert max(waits) == pytest.approx(1000 / resuming.RATE, abs=1)
+    assert waits == sorted(waits), "the oldest first"
+    assert sum(wait < 5 for wait in waits) == pytest.approx(5 * resuming.RATE, abs=2)
+
+
+def test_a_backlog_of_any_size_is_back_within_the_spread(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resuming, "SPREAD", 10.0)
+    office.message(*(f"{i}@d.test" for i in range(900)), age=7200)
+    suspension.put(office.db, halt())
+    end(office, halt())
+    give_back(office)
+
+    assert max(turns(office)) - NOW == pytest.approx(10.0, abs=0.1)
+
+
+def test_few_come_back_at_once(office: Office) -> None:
+    office.message(*(f"{i}@d.test" for i in range(resuming.BURST)), age=7200)
+    suspension.put(office.db, halt())
+    end(office, halt())
+    give_back(office)
+
+    assert max(turns(office)) - NOW < 0.01
+
+
+@pytest.mark.parametrize("steps", range(1, 8))
+def test_broken_off_anywhere_it_goes_on_where_it_was(
+    office: Office, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    """Each step is a transaction; what is remembered of it is in it."""
+    monkeypatch.setattr(resuming, "BATCH", 7)
+    monkeypatch.setattr(resuming, "BURST", 5)
+    monkeypatch.setattr(resuming, "RATE", 0.1)  # turns fall among what is planned for later
+    office.message(*(f"due{i}@d.test" for i in range(20)), age=7200)
+    office.message(*(f"later{i}@d.test" for i in range(20)), age=7200)
+    office.db.execute(
+        "UPDATE recipient SET next_attempt = ? + 60 * (id % 3), state = 'deferred' WHERE address LIKE 'later%'",
+        (NOW + 60,),
+    )
+    suspension.put(office.db, halt())
+    end(office, halt())
+    for _ in range(steps):
+        resuming.step(office.db)
+    office.db.execute("BEGIN")
+    resuming.step(office.db)
+    office.db.execute("ROLLBACK")
+    shut = suspension.Gate().shut(office.db, 1, NOW)
+    left = office.db.execute("SELECT count(*) FROM resuming").fetchone()[0]
+    assert shut == bool(left), "nothing is claimed before the last of them is done"
+
+    resuming.begin(office.db, NOW + 10)
+    give_back(office)
+    assert lives(office) == [3600.0] * 40
+    assert resuming.step(office.db) is None
+
+
+def test_two_suspensions_at_once_are_one_time(office: Office) -> None:
+    office.message("one@d.test", age=7200)
+    suspension.put(office.db, halt())
+    suspension.put(office.db, halt("delivery", "", NOW - 1800))
+    end(office, halt(), NOW - 900)
+    assert give_back(office) == [] and suspension.Gate().shut(office.db, 1, NOW)
+    end(office, halt("delivery", "", NOW - 1800))
+
+    assert len(give_back(office)) == 1
+    assert lives(office) == [3600.0]
+
+
+def test_suspended_again_while_it_came_back(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resuming, "BATCH", 5)
+    office.message(*(f"{i}@d.test" for i in range(12)), age=7200)
+    suspension.put(office.db, halt())
+    end(office, halt(), NOW - 1000)
+    resuming.step(office.db)
+    suspension.put(office.db, halt(since=NOW - 900))
+
+    assert give_back(office) == []
+    assert suspension.Gate().shut(office.db, 1, NOW)
+    end(office, halt(since=NOW - 900))
+    give_back(office)
+    assert lives(office) == [3600.0] * 12
+
+
+def test_what_was_held_meanwhile_has_not_aged_either(office: Office) -> None:
+    message = office.message("one@d.test", age=7200)
+    row = message << 20 | 1
+    suspension.put(office.db, halt())
+    verbs.apply(office.db, Change(Verb.HOLD, [row], NOW - 1800, "root"))
+    end(office, halt(), NOW - 600)
+    give_back(office)
+    assert lives(office) == [1800.0]
+    verbs.apply(office.db, Change(Verb.RELEASE, [row], NOW, "root"))
+    assert lives(office) == [3600.0]
+
+
+def test_a_lane_made_while_it_was_suspended_comes_back_too(office: Office) -> None:
+    suspension.put(office.db, halt())
+    office.message("new@d.test", age=60)
+    end(office, halt())
+
+    assert len(give_back(office)) == 1
+    assert lives(office) == [60.0]
+
+
+def test_many_lanes_are_given_back_in_small_transactions(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resuming, "LANES", 4)
+    for n in range(10):
+        office.message(f"a@d{n}.test", age=7200)
+    everything = halt("delivery", "")
+    suspension.put(office.db, everything)
+    end(office, everything)
+
+    counts = []
+    while (back := resuming.step(office.db)) is not None:
+        counts.append(len(back))
+    assert counts == [4, 4, 2]
+    assert lives(office) == [3600.0] * 10
