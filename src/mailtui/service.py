@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailtui import __version__
-from mailtui.control import api
+from mailtui.control import api, api_holdrules
 from mailtui.control.results import BackedUp, Disk, Draining, Flushed, Pruned, Rate, Rates, Reloaded, StatusView
 from mailtui.errors import ControlError
 from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.hold_rule_desk import HoldRuleDesk
+from mailtui.holdrules import HoldRule
 from mailtui.queue import (
     audit,
     backup,
@@ -68,6 +70,7 @@ class Desk:
         self._reader = reader
         self._operator = operator
         self._suppression = SuppressionDesk(relay, reader)
+        self._hold_rules = HoldRuleDesk(relay, reader)
 
     # ------------------------------------------------------------------ reads
 
@@ -170,12 +173,15 @@ class Desk:
         except TooMany as error:
             raise ControlError("too-many", str(error), "narrow the selection, or raise control.max_purge") from None
 
-    async def _act(self, request: api.Action, actor: str, most: int | None = None) -> Affected | Preview:
+    async def reroute(self, request: api.Reroute, actor: str) -> Affected | Preview:
+        return await self._act(request, actor, to=self._relay.courier.route_named(request.to))
+
+    async def _act(self, request: api.Action, actor: str, most: int | None = None, to: str = "") -> Affected | Preview:
         wanted = select(request.ids, request.filter, request.everything, time.time(), request.plan)
         verb, expect = Verb(request.name), request.expect
         if request.dry_run:
-            return await self._operator.preview(verb, wanted, expect)
-        return await self._operator.act(verb, wanted, actor, request.reason, expect=expect, most=most)
+            return await self._operator.preview(verb, wanted, expect, to)
+        return await self._operator.act(verb, wanted, actor, request.reason, expect=expect, most=most, to=to)
 
     async def undo(self, request: api.Undo, actor: str) -> Affected:
         return await self._operator.undo(request.action, actor, request.reason)
@@ -237,6 +243,17 @@ class Desk:
 
     async def suppress_import(self, request: api.SuppressImport, actor: str) -> tuple[Difference, ...]:
         return await self._suppression.merge(request.entries, actor, request.dry_run)
+
+    # ------------------------------------------------------------------ hold rules for new mail
+
+    async def holdrule_add(self, request: api_holdrules.HoldRuleAdd, actor: str) -> HoldRule:
+        return await self._hold_rules.add(request.filter, request.lasts, request.until, actor, request.reason)
+
+    async def holdrule_list(self, request: api_holdrules.HoldRuleList) -> tuple[HoldRule, ...]:
+        return await self._hold_rules.rules(request.everything, request.limit)
+
+    async def holdrule_remove(self, request: api_holdrules.HoldRuleRemove, actor: str) -> HoldRule:
+        return await self._hold_rules.remove(request.rule, actor, request.reason)
 
 
 def _window(text: str) -> float:

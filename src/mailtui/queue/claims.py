@@ -31,7 +31,8 @@ _PROBE = (
     " AND r.id >> 20 <> ?3 AND m.size <= ?4 ORDER BY r.next_attempt LIMIT 1"
 )
 _RECIPIENTS = (
-    "SELECT id, address, notify, orcpt, attempts + 1, expires_at, notices, iif(class = 'unknown-outcome', host, ''), unsuppress"
+    "SELECT id, address, notify, orcpt, attempts + 1, expires_at, notices, iif(class = 'unknown-outcome', host, ''), unsuppress,"
+    " rerouted"
     " FROM recipient NOT INDEXED"  # by its rows: SQLite would walk everything due in the lane
     " WHERE id BETWEEN ? AND ? AND lane = ? AND state IN ('queued', 'deferred') AND next_attempt <= ? LIMIT ?"
 )
@@ -97,7 +98,9 @@ def claim(
         destination=destination,
         route=route,
         sender=parse_address(sender),
-        recipients=tuple(ClaimedRecipient(row[0], parse_address(row[1]), *row[2:7]) for row in rows),
+        recipients=tuple(
+            ClaimedRecipient(row[0], parse_address(row[1]), *row[2:7], rerouted=bool(row[9])) for row in rows
+        ),
         size=size,
         received_at=received_at,
         prefix=prefix,

@@ -21,8 +21,9 @@ from mailtui.config import Config
 from mailtui.errors import QueueIOError
 from mailtui.events import Accepted, Changed, Notice, Notified
 from mailtui.model import CONTENT_BITS, ID_EPOCH, Address, Claim, Incoming, encode_id, recipient_row
-from mailtui.queue import actions, arrivals, claims, lanes, outcomes, relane, reports, suppressing
+from mailtui.queue import actions, arrivals, claims, holding, lanes, outcomes, relane, reports, suppressing
 from mailtui.queue.database import BALLAST, BALLAST_SIZE, FILE, open_writer, unusable
+from mailtui.queue.hold_rules import HoldRules, Rule
 from mailtui.queue.lanes import DueLane, Lanes, SiteRow
 from mailtui.queue.outcomes import Fingerprints, Outcome
 from mailtui.queue.suppression import Suppressions
@@ -67,6 +68,7 @@ class Store:
         self._lanes = Lanes()
         self._fingerprints = Fingerprints()
         self.suppressions = Suppressions()
+        self.hold_rules = HoldRules()
         connection = open_writer(self.path)
         self._last_number, transcript = self._highest(connection)
         self._numbering = threading.Lock()
@@ -115,7 +117,9 @@ class Store:
 
         def job(db: sqlite3.Connection) -> News:
             due = arrivals.store_message(db, self._lanes, message, sequence, rest, routes, expires_at, due_at)
-            return ((), due) if self.suppressions.empty(db) else self._stop_listed(db, message, due)
+            news: News = ((), due) if self.suppressions.empty(db) else self._stop_listed(db, message, due)
+            rules = self.hold_rules.standing(db, message.received)
+            return self._hold(db, rules, message, news) if rules else news
 
         committed = self.writer.submit(job)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -131,6 +135,12 @@ class Store:
         if not stopped:
             return (), due
         return news, [*(lane for lane in due if not suppressing.idle(db, lane.id)), *touched]
+
+    def _hold(self, db: sqlite3.Connection, rules: Sequence[Rule], message: Incoming, news: News) -> News:
+        """Recipients of a message just stored that a hold rule finds wait for a release."""
+        told, touched = holding.hold_new(db, rules, message.number, message.received)
+        due = [lane for lane in news[1] if lane.id not in touched or not suppressing.idle(db, lane.id)]
+        return [*news[0], *told], due
 
     def _stop(
         self, db: sqlite3.Connection, recipients: Sequence[tuple[int, str]], now: float
@@ -330,13 +340,17 @@ class Store:
 
         return self.writer.submit(job)
 
-    async def refile(self, rules: str) -> int:
-        """File what waits by the present routes if `rules`, a text that stands for them, is new; how many moved."""
+    async def refile(self, rules: str, routes: Collection[str]) -> int:
+        """File what waits by the present routes if `rules`, a text that stands for them, is new; how many moved. `routes` are
+        the keys there are: what an operator sent by one of them stays there."""
         if not await self.run(lambda db: relane.changed(db, rules)):
             return 0
-        after, moved = 0, 0
+        after, moved, now = 0, 0, time.time()
         while True:
-            last, some = await self.run(lambda db, after=after: relane.refile(db, self._lanes, self.route_of, after))  # type: ignore[misc]
+            job = functools.partial(
+                relane.refile, lanes=self._lanes, route_of=self.route_of, after=after, routes=routes, now=now
+            )
+            last, some = await self.run(job)
             moved += some
             if last is None:
                 break
@@ -375,6 +389,7 @@ class Store:
         self._lanes.forget()
         self._fingerprints.forget()
         self.suppressions.forget()
+        self.hold_rules.forget()
 
     def _fill_ballast(self) -> None:
         """A file that can be given up when the disk is full, so that deliveries in flight can still be recorded."""
