@@ -53,7 +53,8 @@ KNOWN: Final[Mapping[str, Condition | None]] = {
     "size": None,
     "route": _route,
 }
-_OWN: Final = {name: found for name, found in KNOWN.items() if found is not None}
+#: Conditions in place of those of a search.
+OWN: Final = {name: found for name, found in KNOWN.items() if found is not None}
 
 _COLUMNS: Final = "id, filter, reason, actor, created, ends, removed, held, last_held, action"
 _STANDS: Final = "removed IS NULL AND (ends IS NULL OR ends > ?)"
@@ -126,7 +127,7 @@ class HoldRules:
             found = db.execute(
                 f"SELECT id, filter, reason, actor, ends FROM hold_rule WHERE {_STANDS} ORDER BY id", (now,)
             )
-            rules = self._standing = tuple(Rule(*row, where=condition(parse(row[1]).root, 0.0, _OWN)) for row in found)
+            rules = self._standing = tuple(Rule(*(*row, condition(parse(row[1]).root, 0.0, OWN))) for row in found)
         if rules and any(_over(rule, now) for rule in rules):
             rules = self._standing = tuple(rule for rule in rules if not _over(rule, now))
         return rules

@@ -8,14 +8,18 @@ writer's thread, inside its transaction.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from mailtui.events import Changed
-from mailtui.model import RECIPIENT_BITS, format_recipient_id
+from mailtui.events import Changed, Notice, Notified
+from mailtui.model import RECIPIENT_BITS, Incoming, format_recipient_id
 from mailtui.queue.hold_rules import Rule
-from mailtui.queue.lanes import settle_due
+from mailtui.queue.lanes import DueLane, settle_due
+from mailtui.queue.suppressing import idle
 from mailtui.suppressions import RELAY
+
+#: What happened, and the lanes in which something is due.
+News = tuple[Sequence[Notified | Notice | Changed], Sequence[DueLane]]
 
 _LOW: Final = (1 << RECIPIENT_BITS) - 1
 _FIND: Final = (
@@ -31,22 +35,21 @@ _HOLD: Final = (
 _SHOWN: Final = 200
 
 
-def hold_new(
-    db: sqlite3.Connection, rules: Sequence[Rule], message: int, now: float
-) -> tuple[list[Changed], Collection[int]]:
-    """Hold the recipients of a message that rules find, each by the first that does; the news, and the lanes they stand in."""
-    first = message << RECIPIENT_BITS
+def hold_new(db: sqlite3.Connection, rules: Sequence[Rule], message: Incoming, so_far: News) -> News:
+    """Hold the recipients of a message that rules find, each by the first that does; the news, beside those `so_far`."""
+    number, now = message.number, message.received
+    first = number << RECIPIENT_BITS
     news: list[Changed] = []
     lanes: set[int] = set()
     for rule in rules:
-        found = db.execute(f"{_FIND}{rule.where.sql}", (message, first, first | _LOW, *rule.where.params)).fetchall()
+        found = db.execute(f"{_FIND}{rule.where.sql}", (number, first, first | _LOW, *rule.where.params)).fetchall()
         if found:
             _hold(db, rule, [row for row, _ in found], now)
             lanes.update(lane for _, lane in found)
             news.append(Changed(now, "hold", RELAY, len(found), [format_recipient_id(row) for row, _ in found[:20]]))
     for lane in lanes:
         settle_due(db, lane)
-    return news, lanes
+    return [*so_far[0], *news], [lane for lane in so_far[1] if lane.id not in lanes or not idle(db, lane.id)]
 
 
 def _hold(db: sqlite3.Connection, rule: Rule, rows: Sequence[int], now: float) -> None:

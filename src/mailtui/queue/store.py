@@ -23,7 +23,7 @@ from mailtui.events import Accepted, Changed, Notice, Notified
 from mailtui.model import CONTENT_BITS, ID_EPOCH, Address, Claim, Incoming, encode_id, recipient_row
 from mailtui.queue import actions, arrivals, claims, holding, lanes, outcomes, relane, reports, suppressing
 from mailtui.queue.database import BALLAST, BALLAST_SIZE, FILE, open_writer, unusable
-from mailtui.queue.hold_rules import HoldRules, Rule
+from mailtui.queue.hold_rules import HoldRules
 from mailtui.queue.lanes import DueLane, Lanes, SiteRow
 from mailtui.queue.outcomes import Fingerprints, Outcome
 from mailtui.queue.suppression import Suppressions
@@ -119,7 +119,7 @@ class Store:
             due = arrivals.store_message(db, self._lanes, message, sequence, rest, routes, expires_at, due_at)
             news: News = ((), due) if self.suppressions.empty(db) else self._stop_listed(db, message, due)
             rules = self.hold_rules.standing(db, message.received)
-            return self._hold(db, rules, message, news) if rules else news
+            return holding.hold_new(db, rules, message, news) if rules else news
 
         committed = self.writer.submit(job)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -135,12 +135,6 @@ class Store:
         if not stopped:
             return (), due
         return news, [*(lane for lane in due if not suppressing.idle(db, lane.id)), *touched]
-
-    def _hold(self, db: sqlite3.Connection, rules: Sequence[Rule], message: Incoming, news: News) -> News:
-        """Recipients of a message just stored that a hold rule finds wait for a release."""
-        told, touched = holding.hold_new(db, rules, message.number, message.received)
-        due = [lane for lane in news[1] if lane.id not in touched or not suppressing.idle(db, lane.id)]
-        return [*news[0], *told], due
 
     def _stop(
         self, db: sqlite3.Connection, recipients: Sequence[tuple[int, str]], now: float
