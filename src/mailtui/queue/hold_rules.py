@@ -7,6 +7,7 @@ to a recipient is `holding`. All but the reads at the end run in the writer's th
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from typing import Final, cast
@@ -19,9 +20,10 @@ from mailtui.queue import actions
 from mailtui.queue.actions import Entry, Inverse
 from mailtui.queue.conditions import Where, match
 from mailtui.queue.field_kinds import Condition, column
-from mailtui.queue.fields import a_label
+from mailtui.queue.fields import FIELDS, a_label
 from mailtui.queue.filter import FilterError, parse
 from mailtui.queue.filter_tree import And, Node, Not, Or, Term, condition, show
+from mailtui.queue.filter_words import clean
 from mailtui.queue.reader import Reader, Row
 from mailtui.views import moment
 
@@ -95,8 +97,15 @@ def understand(text: str) -> Node:
             raise FilterError(f'"{term.values[0]}" is not a field: of new mail a rule can ask for {usable}', "")
         if term.field not in KNOWN:
             reason = f"{term.field} is not known of mail that is just taken in; a rule can ask for {usable}"
-            raise FilterError(reason, text, max(text.lower().find(term.field), 0), len(term.field))
+            raise FilterError(reason, *_place(text, term.field))
     return root
+
+
+def _place(text: str, name: str) -> tuple[str, int, int]:
+    """Where a field is asked for, by one of its names."""
+    names = "|".join(filter(None, (name, FIELDS[name].alias)))
+    found = re.search(rf"(?<!\w)(?:{names})(?=[:=~<>])", clean(text), re.IGNORECASE)
+    return (clean(text), found.start(), len(found[0])) if found else ("", 0, 0)
 
 
 def _terms(node: Node) -> Iterator[Term]:
