@@ -22,7 +22,9 @@ def done(relay: Relay, *arguments: str) -> Done:
 
 
 def test_a_rule_comes_holds_and_goes(relay: Relay) -> None:
-    (rule,) = rows(done(relay, "holdrule", "add", "dom:one.example", "subject~big sale", "--reason", "ticket 7", "--json"))
+    (rule,) = rows(
+        done(relay, "holdrule", "add", "dom:one.example", "subject~big sale", "--reason", "ticket 7", "--json")
+    )
     assert (rule["filter"], rule["actor"], rule["reason"], rule["ends"], rule["state"], rule["held"]) == (
         'domain:one.example subject~"big sale"', ME, "ticket 7", None, "standing", 0,
     )  # fmt: skip
@@ -38,7 +40,10 @@ def test_a_rule_comes_holds_and_goes(relay: Relay) -> None:
     assert done(relay, "holdrule", "list").stdout.splitlines()[0].split()[:4] == ["RULE", "SINCE", "WHO", "UNTIL"]
 
     removed = done(relay, "holdrule", "remove", number, "--reason", "over").stdout.splitlines()
-    assert removed[0] == f'hold rule {number} removed: new mail of domain:one.example subject~"big sale" is not held any more'
+    assert (
+        removed[0]
+        == f'hold rule {number} removed: new mail of domain:one.example subject~"big sale" is not held any more'
+    )
     assert removed[1].endswith(f"mailtui release rule:{number}")
     assert removed[2].startswith("to take it back: mailtui undo ")
     assert done(relay, "holdrule", "list").stdout == "nothing found\n"
@@ -71,14 +76,22 @@ def test_rules_that_make_no_sense_are_refused(relay: Relay) -> None:
     ):
         refused = ask(relay, "holdrule", "add", *words)
         assert (refused.returncode, refused.stdout) == (code, "") and part in refused.stderr
-    fails(ask(relay, "holdrule", "remove", "999"), 65, "no hold rule 999 stands; `mailtui holdrule list` shows those that do")
+    fails(
+        ask(relay, "holdrule", "remove", "999"),
+        65,
+        "no hold rule 999 stands; `mailtui holdrule list` shows those that do",
+    )
 
 
 def test_reroute_says_where_and_what_there_is(relay: Relay) -> None:
     queue_id = put(relay, "a@three.example")
     done(relay, "hold", queue_id)
     fails(ask(relay, "reroute", queue_id), 65, "reroute to where? Give --to ROUTE; there are: 127.0.0.1:")
-    fails(ask(relay, "reroute", queue_id, "--to", "other.example"), 65, 'no route "other.example" is configured; there are: ')
+    fails(
+        ask(relay, "reroute", queue_id, "--to", "other.example"),
+        65,
+        'no route "other.example" is configured; there are: ',
+    )
     told = done(relay, "reroute", queue_id, "--to", "mx", "--dry-run").stdout
     assert "reroute would change 1 recipient of 1 message" in told and "--to mx" in told.splitlines()[-1]
     (answer,) = rows(done(relay, "reroute", queue_id, "--to", "mx", "--reason", "test", "--json"))

@@ -98,9 +98,7 @@ def claim(
         destination=destination,
         route=route,
         sender=parse_address(sender),
-        recipients=tuple(
-            ClaimedRecipient(row[0], parse_address(row[1]), *(*row[2:7], bool(row[9]))) for row in rows
-        ),
+        recipients=tuple(ClaimedRecipient(row[0], parse_address(row[1]), *(*row[2:7], bool(row[9]))) for row in rows),
         size=size,
         received_at=received_at,
         prefix=prefix,

@@ -71,9 +71,11 @@ def _waiting(facts: Facts, live: Live, backoff: Backoff, now: float) -> Why:
 def _rerouted(facts: Facts, now: float) -> Iterator[_Cause]:
     """Nothing that keeps it, but worth knowing: the rules of the configuration do not say which way it goes."""
     event, to = facts.reroute, f"to {facts.rerouted_to}"
-    if event is not None and event.text.startswith(to):
+    if not facts.rerouted_to:
+        return
+    if event is not None and (event.text == to or event.text.startswith(f"{to}: ")):
         yield _Cause("rerouted", f"rerouted by {_who(event.actor)} at {ago(event.at, now)} {said(event.text)}")
-    elif facts.rerouted_to:  # the latest one was undone
+    else:  # the latest one was undone
         yield _Cause("rerouted", f"rerouted {to}")
 
 

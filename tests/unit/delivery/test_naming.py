@@ -44,8 +44,14 @@ def test_a_route_is_named_as_in_the_configuration_or_by_its_key(text: str, key: 
     [
         ("", r"Give --to ROUTE; there are: smart\.example:587, smart\.example:25, one\.example:2500"),
         ("smart.example", r"may be any of: smarthost smart\.example:587 verified, smarthost smart\.example:25"),
-        ("two.example:25", r"may be any of: smarthost two\.example:25 opportunistic, smarthost two\.example:25 required"),
-        ("other.example", r'no route "other\.example" is configured; there are: .*\[2001:db8::1\]:2525.*mx verified, mx$'),
+        (
+            "two.example:25",
+            r"may be any of: smarthost two\.example:25 opportunistic, smarthost two\.example:25 required",
+        ),
+        (
+            "other.example",
+            r'no route "other\.example" is configured; there are: .*\[2001:db8::1\]:2525.*mx verified, mx$',
+        ),
         ("a b", "is configured; there are"),
         ("discard", "not rerouted into nothing: `mailtui purge`"),
         ("discard h.test → discard", "not rerouted into nothing"),

@@ -216,9 +216,9 @@ _IDS: Final = [
 ]
 _TEXTS: Final = [
     "*", "?*", "", "a0@ONE.example", "b1@two.example", "*@one.example", "*.example", "one.example", "NEWS@list.example", "<>",
-    '"b (x)"*', "50%_*", "%", "_", "shop", "10.0.4.?", "[::1]:587", 'Invoice "7", 50%_off', "*off", "x", "mx.hosting.example", "mx", "smarthost",
+    '"b (x)"*', "50%_*", "%", "_", "shop", "10.0.4.?", 'Invoice "7", 50%_off', "*off", "x", "mx.hosting.example", "mx", "smarthost",
     "smarthost*", "throttled", "mailbox-*", "mx.example", "192.0.2.1", "2001:db8::1", "tlsv1.3", "yes", "NO", "slow down", "*down",
-    "*19*@example.org", "<*19*@example.org>", f"{_MESSAGE}@EXAMPLE.org", f"<{_MESSAGE}@example.org>",
+    "[::1]:587", "*19*@example.org", "<*19*@example.org>", f"{_MESSAGE}@EXAMPLE.org", f"<{_MESSAGE}@example.org>",
     "Mailbox (full)\ufffd50% over", "?ailbox*", "\\", "ü", "o", "a,b", "or", "-x",
 ]  # fmt: skip
 _VALUES: Final[dict[str, list[str]]] = {

@@ -80,7 +80,9 @@ def test_a_rule_finds_what_a_search_finds(office: Office, text: str) -> None:
 
 def test_every_field_a_rule_may_ask_for_is_tried_above() -> None:
     tried = test_a_rule_finds_what_a_search_finds.pytestmark[0].args[1]  # type: ignore[attr-defined]
-    assert {name for name in KNOWN if any(f"{name}{operator}" in text for text in tried for operator in ":=~")} == {*KNOWN}
+    assert {name for name in KNOWN if any(f"{name}{operator}" in text for text in tried for operator in ":=~")} == {
+        *KNOWN
+    }
 
 
 def test_no_rules_cost_one_look(office: Office) -> None:
@@ -102,6 +104,14 @@ def test_a_rule_that_has_ended_is_asked_no_more(office: Office) -> None:
     assert [rule.id for rule in HoldRules().standing(office.db, NOW + 60)] == [2]
     with pytest.raises(UnknownRule, match="no hold rule 1 stands"):
         known.remove(office.db, 1, "ana", "", NOW + 61)
+
+
+def test_a_rule_nobody_understands_any_more_does_not_stop_the_intake(office: Office) -> None:
+    known = HoldRules()
+    known.add(office.db, understand("domain:x.example"), None, "ana", "", NOW)
+    known.add(office.db, understand("size:1M+"), None, "ana", "", NOW)
+    office.db.execute("UPDATE hold_rule SET filter = 'planet:mars' WHERE id = 1")
+    assert [rule.id for rule in known.standing(office.db, NOW)] == [2]
 
 
 def test_old_ones_are_let_go_of_and_their_numbers_are_not_given_again(office: Office) -> None:

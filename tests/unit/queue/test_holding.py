@@ -158,9 +158,7 @@ async def test_our_own_dsns_are_not_held_but_those_of_others_are(desk: Desk) -> 
 
 async def test_the_suppression_list_comes_first(desk: Desk) -> None:
     wanted = [Wanted("u@a.example")]
-    await desk.store.run(
-        lambda db: desk.store.suppressions.merge(db, wanted, SuppressionExpiry(), "ana", NOW)
-    )
+    await desk.store.run(lambda db: desk.store.suppressions.merge(db, wanted, SuppressionExpiry(), "ana", NOW))
     await rule(desk, "domain:a.example")
     message = await accept(desk, "u@a.example", "v@a.example")
     assert [row[0] for row in await states(desk, message)] == ["suppressed", "held"]

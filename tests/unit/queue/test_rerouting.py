@@ -96,7 +96,9 @@ async def test_an_undo_leads_back_however_often_this_way_was_tried(desk: Desk) -
 
 
 async def test_what_is_being_sent_is_left_alone(desk: Desk) -> None:
-    await desk.store.run(lambda db: db.execute("UPDATE recipient SET state = 'sending' WHERE address LIKE 'c@%'").rowcount)
+    await desk.store.run(
+        lambda db: db.execute("UPDATE recipient SET state = 'sending' WHERE address LIKE 'c@%'").rowcount
+    )
     seen = await desk.operator.preview(Verb.REROUTE, parse("domain:one.example"), to=SMART)
     done = await desk.operator.act(Verb.REROUTE, parse("domain:one.example"), "ana", to=SMART)
     assert (seen.done, seen.skipped, seen.to) == (done.done, done.skipped, SMART) == (2, 1, SMART)
@@ -147,7 +149,9 @@ async def test_the_facts_name_who_did_it(desk: Desk) -> None:
 
 
 async def test_named_ids_that_are_finished_are_left_alone(desk: Desk) -> None:
-    await desk.store.run(lambda db: db.execute("UPDATE recipient SET state = 'delivered' WHERE address LIKE 'c@%'").rowcount)
+    await desk.store.run(
+        lambda db: db.execute("UPDATE recipient SET state = 'delivered' WHERE address LIKE 'c@%'").rowcount
+    )
     ((row,),) = await desk.rest("SELECT id FROM recipient WHERE address LIKE 'c@%'")
     done = await desk.operator.act(Verb.REROUTE, Ids((id_of(int(str(row)) >> 20),)), "ana", to=SMART)
     assert (done.done, done.failed, done.reasons) == (0, 1, (Share("delivered", 1),))

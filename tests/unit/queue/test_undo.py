@@ -49,7 +49,9 @@ async def everybody(desk: Desk) -> list[tuple[object, ...]]:
     """All that is known of the recipients that applications sent, and when their lanes are due."""
     return [
         *await desk.rest("SELECT * FROM recipient WHERE address <> 'app@example.org' ORDER BY id"),
-        *await desk.rest("SELECT id, due_at FROM lane WHERE destination <> 'example.org' AND due_at IS NOT NULL ORDER BY id"),
+        *await desk.rest(
+            "SELECT id, due_at FROM lane WHERE destination <> 'example.org' AND due_at IS NOT NULL ORDER BY id"
+        ),
         *await desk.rest("SELECT id, unfinished, finished_at, body FROM message WHERE about IS NULL ORDER BY id"),
         *await desk.rest(
             "SELECT c.* FROM content c JOIN message m ON m.id = c.id >> 12 WHERE about IS NULL ORDER BY c.id"

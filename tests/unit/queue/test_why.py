@@ -241,3 +241,17 @@ def test_of_several_recipients_the_one_that_is_tried_next() -> None:
     assert view.answer.startswith(f"1 of 2 recipients wait, {first.id} first: attempt 2 was deferred")
     assert view.next_attempt is not None and view.next_attempt.timestamp() == NOW + 240
     assert [(other.id, other.state, other.next_attempt) for other in view.others] == [(done.id, "delivered", None)]
+
+
+def test_a_rerouted_one_names_who_did_it_and_where_it_goes() -> None:
+    event = Happened(NOW - 60, "reroute", "ana", "to smarthost s.example:25 verified: blocked there")
+    found = judged(rerouted_to="smarthost s.example:25 verified", reroute=event)
+    assert kinds(found) == ["back-off", "rerouted", "expiry"]
+    assert found.causes[1].text == (
+        "Rerouted by ana at 14:12:20 UTC (1m ago) to smarthost s.example:25 verified: blocked there."
+    )
+    undone = judged(rerouted_to="mx", reroute=event)
+    assert undone.causes[1].text == "Rerouted to mx."
+    held = judged(state=State.HELD, rerouted_to="smarthost s.example:25 verified", reroute=event)
+    assert kinds(held) == ["held", "rerouted", "expiry"]
+    assert "rerouted" not in kinds(judged(reroute=event))
