@@ -58,7 +58,7 @@ async def test_what_waits_goes_through_the_smarthost_and_stays_there(tmp_path: P
                 seen = await operators.reroute(
                     api.Reroute(filter="domain:busy.test", to="smart.example", dry_run=True), "ana"
                 )
-                assert isinstance(seen, Preview) and seen.to.startswith("smarthost smart.example:") and seen.plan
+                assert isinstance(seen, Preview) and str(seen.to).startswith("smarthost smart.example:") and seen.plan
 
                 async def rerouted(id: str) -> bool:
                     """A recipient that is being sent at that moment is skipped."""

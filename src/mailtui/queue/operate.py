@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, cast
 
 import msgspec
+from msgspec import UNSET
 
 from mailtui.errors import EX_DATAERR, MailtuiError
 from mailtui.events import Changed
@@ -103,7 +104,7 @@ class Operator:
         if expect is not None and seen.done != expect:
             raise Unexpected(expect, seen.done)
         plan = wanted.plan if isinstance(wanted, Planned) else self._plans.keep(frozen, now)
-        return msgspec.structs.replace(seen, filter=frozen.filter, plan=plan, to=to)
+        return msgspec.structs.replace(seen, filter=frozen.filter, plan=plan, to=to or UNSET)
 
     async def act(
         self,
