@@ -46,9 +46,8 @@ async def hosted(config: Config) -> AsyncIterator[tuple[Relay, Reader]]:
     await relay.start()
     try:
         reader = await Reader.open(relay.store.path, unpack)
-        operator = Operator(
-            relay.store, reader, relay.runner.unblock, relay.journal.publish, inverses=relay.suspender.inverses
-        )
+        inverses = {**relay.suspender.inverses, **relay.store.hold_rules.inverses()}
+        operator = Operator(relay.store, reader, relay.runner.unblock, relay.journal.publish, inverses=inverses)
         server = Server(Desk(relay, reader, operator), relay.journal, lambda: relay.config)
         try:
             await server.start()

@@ -237,7 +237,8 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class ClaimedRecipient(msgspec.Struct, frozen=True):
-    """A recipient of a claim: row id, mailbox, DSN parameters, attempts made (this one included), when its lifetime ends."""
+    """A recipient of a claim: row id, mailbox, DSN parameters, attempts made (this one included), when its lifetime ends;
+    `rerouted`: an operator chose its route, the rules of the configuration do not."""
 
     id: int
     address: Address
@@ -246,6 +247,7 @@ class ClaimedRecipient(msgspec.Struct, frozen=True):
     attempts: int
     expires_at: float
     notices: int = 0
+    rerouted: bool = False
 
 
 class Claim(msgspec.Struct, frozen=True):

@@ -147,7 +147,7 @@ class Relay:
     async def _refile(self) -> None:
         """After a start or reload with other routes; beside the mail that flows, because the queue may be long."""
         try:
-            moved = await self.store.refile(self.courier.rules)
+            moved = await self.store.refile(self.courier.rules, self.courier.routes)
         except Unavailable as error:
             self._note("error", f"what waits keeps its old routes until the next start or reload: {error}")
             return

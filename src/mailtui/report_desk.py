@@ -329,7 +329,7 @@ class _Gathering:
 
     def _routes(self) -> list[Route | None]:
         """The ways its mail takes; None for one that is gone from the configuration."""
-        return [self._relay.courier.route_named(key) for key in self._where.routes]
+        return [self._relay.courier.route(key) for key in self._where.routes]
 
     async def _dns(self) -> tuple[DnsRow, ...]:
         resolver = self._relay.resolver

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING
 
 from mailtui import __version__
 from mailtui.bundles import Bundle
-from mailtui.control import api
+from mailtui.control import api, api_holdrules
 from mailtui.control.api_report import Report
 from mailtui.control.api_suspend import Resume, Suspend, Suspensions
 from mailtui.control.results import BackedUp, Disk, Draining, Flushed, Pruned, Rate, Rates, Reloaded, StatusView
 from mailtui.errors import ControlError
 from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.hold_rule_desk import HoldRuleDesk
+from mailtui.holdrules import HoldRule
 from mailtui.queue import (
     audit,
     backup,
@@ -76,6 +78,7 @@ class Desk:
         self._suppression = SuppressionDesk(relay, reader)
         self._reports = ReportDesk(relay, reader)
         self._suspension = SuspensionDesk(relay, reader)
+        self._hold_rules = HoldRuleDesk(relay, reader)
 
     # ------------------------------------------------------------------ reads
 
@@ -184,12 +187,15 @@ class Desk:
         except TooMany as error:
             raise ControlError("too-many", str(error), "narrow the selection, or raise control.max_purge") from None
 
-    async def _act(self, request: api.Action, actor: str, most: int | None = None) -> Affected | Preview:
+    async def reroute(self, request: api.Reroute, actor: str) -> Affected | Preview:
+        return await self._act(request, actor, to=self._relay.courier.route_named(request.to))
+
+    async def _act(self, request: api.Action, actor: str, most: int | None = None, to: str = "") -> Affected | Preview:
         wanted = select(request.ids, request.filter, request.everything, time.time(), request.plan)
         verb, expect = Verb(request.name), request.expect
         if request.dry_run:
-            return await self._operator.preview(verb, wanted, expect)
-        return await self._operator.act(verb, wanted, actor, request.reason, expect=expect, most=most)
+            return await self._operator.preview(verb, wanted, expect, to)
+        return await self._operator.act(verb, wanted, actor, request.reason, expect=expect, most=most, to=to)
 
     async def undo(self, request: api.Undo, actor: str) -> Affected:
         return await self._operator.undo(request.action, actor, request.reason)
@@ -262,6 +268,17 @@ class Desk:
 
     async def suspensions(self, request: Suspensions) -> tuple[Suspension, ...]:
         return await self._suspension.suspensions()
+
+    # ------------------------------------------------------------------ hold rules for new mail
+
+    async def holdrule_add(self, request: api_holdrules.HoldRuleAdd, actor: str) -> HoldRule:
+        return await self._hold_rules.add(request.filter, request.lasts, request.until, actor, request.reason)
+
+    async def holdrule_list(self, request: api_holdrules.HoldRuleList) -> tuple[HoldRule, ...]:
+        return await self._hold_rules.rules(request.everything, request.limit)
+
+    async def holdrule_remove(self, request: api_holdrules.HoldRuleRemove, actor: str) -> HoldRule:
+        return await self._hold_rules.remove(request.rule, actor, request.reason)
 
 
 def _window(text: str) -> float:

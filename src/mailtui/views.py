@@ -300,7 +300,7 @@ class Preview(msgspec.Struct, frozen=True):
     `failed` it does not apply. Messages, their octets and the breakdowns (the commonest twenty and `other`) are of `done`.
 
     `filter` is the selection as it was understood; `irreversible` says in sentences what cannot be taken back; `plan`
-    names the frozen set, to apply exactly that ("" when it is too large to be kept).
+    names the frozen set, to apply exactly that ("" when it is too large to be kept); `to` is the route of a reroute, and of nothing else.
     """
 
     verb: str
@@ -319,6 +319,7 @@ class Preview(msgspec.Struct, frozen=True):
     by_age: tuple[Share, ...]
     irreversible: tuple[str, ...]
     plan: str = ""
+    to: str | UnsetType = UNSET
 
 
 class AuditRow(msgspec.Struct, frozen=True):

@@ -32,6 +32,7 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "release": {"plan": "p-71c30a2b"},
     "purge": {"filter": "from:*@example.org", "expect": 12},
     "bounce": {"everything": True, "reason": "gone"},
+    "reroute": {"filter": "domain:gmail.com", "to": "smarthost.example:587"},
     "undo": {"action": 7, "reason": "a mistake"},
     "cancel": {"action": 7},
     "audit": {"limit": 5, "before": 9},
@@ -49,6 +50,9 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "suppress.add": {"entry": "@example.org", "reason": "moved", "expires": "2026-11-22T10:00:00Z", "note": "so"},
     "suppress.remove": {"entries": ["a@example.org"]},
     "suppress.import": {"entries": [{"entry": "a@example.org", "expires": None, "reason": "moved"}], "dry_run": True},
+    "holdrule.add": {"filter": "subject~invoice", "lasts": "2h", "reason": "ticket 7"},
+    "holdrule.list": {"everything": True, "limit": 3},
+    "holdrule.remove": {"rule": 4, "reason": "over"},
 }
 
 table = pytest.mark.parametrize("kind", REQUESTS.values(), ids=REQUESTS)

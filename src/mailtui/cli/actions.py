@@ -1,4 +1,4 @@
-"""The verbs that change recipients: retry, hold, release, purge, bounce; when they ask before they act; undo and audit.
+"""The verbs that change recipients: retry, hold, release, purge, bounce, reroute; when they ask before they act; undo and audit.
 
 Owned here: the manners. Something that cannot be taken back, or that is large, is counted first and confirmed: by a person on a
 terminal, by `--yes` everywhere else. One function serves all verbs; what differs is the request's `risk`.

@@ -5,6 +5,7 @@ Owned here: pure layout of those values. When a verb asks before it acts is deci
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
@@ -44,6 +45,8 @@ def preview_screen(preview: Preview) -> Iterator[str]:
     what = f"{plural(preview.done, 'recipient')} of {plural(preview.messages, 'message')}, {size(preview.bytes)}"
     yield f"{preview.verb} would change {what}"
     yield f"  {'selection':<11}  {cell(preview.filter)}"
+    if preview.to:
+        yield f"  {'to':<11}  {cell(preview.to)}"
     for title, shares in (
         *(("site", preview.by_site), ("destination", preview.by_destination), ("sender", preview.by_sender)),
         *(("state", preview.by_state), ("class", preview.by_class), ("age", preview.by_age)),
@@ -56,7 +59,8 @@ def preview_screen(preview: Preview) -> Iterator[str]:
         yield f"left alone: {plural(preview.failed, 'recipient')} in a state that {preview.verb} does not apply to"
     yield from (f"note: {sentence}" for sentence in preview.irreversible)
     if preview.plan and preview.done:
-        yield f"to do exactly this: mailtui {preview.verb} --plan {preview.plan}"
+        to = f" --to {shlex.quote(preview.to)}" if preview.to else ""
+        yield f"to do exactly this: mailtui {preview.verb} --plan {preview.plan}{to}"
 
 
 def _shares(shares: Sequence[Share]) -> str:

@@ -49,7 +49,12 @@ def dns() -> None:
     """What the relay remembers of the DNS."""
 
 
-_GROUPS: Final = {"queue": queue, "dns": dns}
+@main.group(no_args_is_help=False)
+def holdrule() -> None:
+    """New mail to hold, by filter."""
+
+
+_GROUPS: Final = {"queue": queue, "dns": dns, "holdrule": holdrule}
 _OWN: Final = {
     *(Status.name, Show.name, Backup.name, Prune.name, Undo.name, Audit.name, Report.name),
     *(Suspend.name, Resume.name, Suspensions.name),

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from mailtui.control.results import BackedUp, Draining, Flushed, Pruned, Reloaded, StatusView
 from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.holdrules import HoldRule
 from mailtui.views import (
     AGE_LABELS,
     Affected,
@@ -27,6 +28,7 @@ from mailtui.views import (
 )
 
 from .format import Column, age, plural, resumed_or, size, table
+from .holdrules import hold_rule_screen, hold_rules_screen
 from .message import message_screen
 from .minutes import forecast_screen, samples_screen
 from .operations import audit_screen, operation_screen
@@ -50,6 +52,8 @@ def screen(result: object, cells: int | None, now: datetime | None = None) -> It
             return counts_screen(result)
         case Affected() | Preview() | AuditRow():
             return operation_screen(result, moment)
+        case HoldRule():
+            return hold_rule_screen(result, moment)
         case tuple():
             return list_screen(result, cells, moment)
     return short_screen(result)
@@ -63,7 +67,10 @@ def list_screen(rows: Sequence[object], cells: int | None, now: datetime) -> Ite
     incidents = [row for row in rows if isinstance(row, IncidentRow)]
     samples = [row for row in rows if isinstance(row, MomentRow)]
     ahead = [row for row in rows if isinstance(row, ForecastRow)]
+    rules = [row for row in rows if isinstance(row, HoldRule)]
     audit = [row for row in rows if isinstance(row, AuditRow)]
+    if rules:
+        return hold_rules_screen(rules, cells, now)
     if audit:
         return audit_screen(audit, cells, now)
     if domains:

@@ -24,7 +24,7 @@ from .screens import screen
 T = TypeVar("T", bound=msgspec.Struct)
 
 #: What a field is called on the command line when that is not its own name.
-_NAMES: Final = {"everything": "all", "after_seq": "after"}
+_NAMES: Final = {"everything": "all", "after_seq": "after", "lasts": "for"}
 #: What makes words a filter and not a list of ids.
 _FILTER: Final = re.compile(r'[:=~<>()\s"]|^-|^(?:and|or|not)$', re.IGNORECASE)
 #: The field a word begins with, and what shows that a word of the shell is more than one of the filter language.

@@ -31,6 +31,7 @@ from mailtui.views import (
     ReasonRow,
 )
 
+from . import api_holdrules
 from .api_report import Report
 from .api_suspend import Resume, Suspend, Suspensions
 from .request import Request, Risk
@@ -199,6 +200,13 @@ class Bounce(Action, frozen=True):
     risk = Risk.FINAL
 
 
+class Reroute(Action, frozen=True):
+    """Send another way: by MX or a smarthost of the configuration, past its rules."""
+
+    name = "reroute"
+    to: Annotated[str, Meta(description="a configured route: mx, host[:port] or its whole key", max_length=500)] = ""
+
+
 ActionNumber = Annotated[int, Meta(description="the number of an action", ge=1)]
 
 
@@ -358,19 +366,20 @@ REQUESTS: Final[dict[str, type[Request[object]]]] = {
     for request in (
         *(Status, QueueList, QueueCount, QueueDomains, QueueReasons, QueueAges, Show),
         *(Why, Incidents, Samples, Forecast, Report),
-        *(Retry, Hold, Release, Purge, Bounce),
+        *(Retry, Hold, Release, Purge, Bounce, Reroute),
         *(Undo, Cancel, Audit),
         *(DnsFlush, Reload, Drain, Stop, Prune, Backup),
         *(SuppressList, SuppressLookup, SuppressAdd, SuppressRemove, SuppressImport),
         *(Suspend, Resume, Suspensions),
+        *api_holdrules.REQUESTS,
     )
 }
 
 #: The verbs on recipients.
-ACTIONS: Final[tuple[type[Action], ...]] = (Retry, Hold, Release, Purge, Bounce)
+ACTIONS: Final[tuple[type[Action], ...]] = (Retry, Hold, Release, Purge, Bounce, Reroute)
 
 
-class Service(Protocol):
+class Service(api_holdrules.Answers, Protocol):
     """Who answers: a method per request, named as it with "_" for ".". Changes are told the actor (a user name).
 
     Errors are `MailtuiError`s; `ControlError` for what is wrong with the request.
@@ -393,6 +402,7 @@ class Service(Protocol):
     async def release(self, request: Release, actor: str) -> Affected | Preview: ...
     async def purge(self, request: Purge, actor: str) -> Affected | Preview: ...
     async def bounce(self, request: Bounce, actor: str) -> Affected | Preview: ...
+    async def reroute(self, request: Reroute, actor: str) -> Affected | Preview: ...
     async def undo(self, request: Undo, actor: str) -> Affected: ...
     async def cancel(self, request: Cancel, actor: str) -> AuditRow: ...
     async def audit(self, request: Audit) -> tuple[AuditRow, ...]: ...

@@ -14,6 +14,7 @@ from typing import Final
 from mailtui.config import Config
 from mailtui.delivery import classify, failures
 from mailtui.delivery.dns import Host, Resolver
+from mailtui.delivery.naming import named
 from mailtui.delivery.opening import Opener, Unopened
 from mailtui.delivery.pool import Pool
 from mailtui.delivery.problems import RoutingProblem
@@ -67,9 +68,18 @@ class Courier:
         """The key of the route a recipient goes by after `attempts` attempts."""
         return route_key(choose(self._rules, sender, destination, attempts))
 
-    def route_named(self, key: str) -> Route | None:
+    def route_named(self, text: str) -> str:
+        """The key of the route a person means. UnknownRoute."""
+        return named(self._routes, text)
+
+    def route(self, key: str) -> Route | None:
         """The route with that key; None when it is gone from the configuration."""
         return self._routes.get(key)
+
+    @property
+    def routes(self) -> frozenset[str]:
+        """The keys of the routes there are."""
+        return frozenset(self._routes)
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -115,8 +115,9 @@ def keep(db: sqlite3.Connection, action: int, rows: Iterable[int]) -> None:
     params = [(action, row) for row in rows]
     db.executemany(
         "INSERT INTO action_item (action, recipient, state, next_attempt, expires_at, changed_at, former_state, former_next, attempts,"
-        " before, enhanced, text) SELECT ?, id, state, next_attempt, expires_at, changed_at, former_state, former_next, attempts, action,"
-        " iif(state = 'suppressed', enhanced, NULL), iif(state = 'suppressed', text, NULL)"
+        " before, enhanced, text, lane, rerouted)"
+        " SELECT ?, id, state, next_attempt, expires_at, changed_at, former_state, former_next, attempts, action,"
+        " iif(state = 'suppressed', enhanced, NULL), iif(state IN ('suppressed', 'held'), text, NULL), lane, rerouted"
         " FROM recipient WHERE id = ?",
         params,
     )

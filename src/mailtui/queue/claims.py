@@ -36,7 +36,7 @@ _PROBE = (
 _RECIPIENTS = (
     "WITH turn (place, first, last, lane, now) AS (VALUES {rows})"
     " SELECT turn.place, id, address, notify, orcpt, attempts + 1, expires_at, notices,"
-    " iif(class = 'unknown-outcome', host, ''), unsuppress"
+    " iif(class = 'unknown-outcome', host, ''), unsuppress, rerouted"
     " FROM turn CROSS JOIN recipient AS r NOT INDEXED"  # by their rows: SQLite would walk everything due in the lane
     " ON id BETWEEN turn.first AND turn.last AND r.lane = turn.lane"
     " WHERE state IN ('queued', 'deferred') AND next_attempt <= turn.now LIMIT ?"
@@ -211,7 +211,9 @@ def _claimed(db: sqlite3.Connection, turn: _Turn, message: tuple[Any, ...]) -> C
         destination=destination,
         route=route,
         sender=parse_address(sender),
-        recipients=tuple(ClaimedRecipient(row[0], parse_address(row[1]), *row[2:7]) for row in turn.recipients),
+        recipients=tuple(
+            ClaimedRecipient(row[0], parse_address(row[1]), *(*row[2:7], bool(row[9]))) for row in turn.recipients
+        ),
         size=size,
         received_at=received_at,
         prefix=prefix,

@@ -26,7 +26,7 @@ _ONE: Final = (
     "SELECT r.state, r.address, m.sender, l.destination, ifnull(s.name, ''), r.next_attempt, r.expires_at, r.attempts, r.changed_at,"
     " r.class, ifnull(f.sentence, ''), r.host, r.former_state, r.former_next, l.not_before, l.failures, l.reason,"
     " ifnull(s.failures, 0), ifnull(s.broken_until, 0), ifnull(s.reason, ''), l.suspended_since,"
-    " l.resumed_at, l.back_by, r.code, r.enhanced, r.text"
+    " l.resumed_at, l.back_by, iif(r.rerouted, l.route, ''), r.code, r.enhanced, r.text"
     " FROM recipient r JOIN message m ON m.id = r.id >> 20 JOIN lane l ON l.id = r.lane LEFT JOIN site s ON s.id = l.site"
     " LEFT JOIN fingerprint f ON f.id = r.fingerprint WHERE r.id = ?"
 )
@@ -78,8 +78,9 @@ class Happened(msgspec.Struct, frozen=True):
 
 class Facts(msgspec.Struct, frozen=True):
     """Where one recipient stands, as the queue file has it. `lane_until` and `lane_failures` are of its destination (failing DNS),
-    `site_until` and `site_failures` of its site's breaker, `suspended_since`, `resumed_at` and `back_by` of its suspension; all that
-    was said by others is hostile text."""
+    `site_until` and `site_failures` of its site's breaker, `suspended_since`, `resumed_at` and `back_by` of its suspension;
+    `rerouted_to` is the route an operator chose for it, by the event `reroute` ("" and None: the rules did); all that was said by
+    others is hostile text."""
 
     state: State
     address: str
@@ -104,9 +105,11 @@ class Facts(msgspec.Struct, frozen=True):
     suspended_since: float | None = None
     resumed_at: float | None = None
     back_by: float | None = None
+    rerouted_to: str = ""
     reply: Reply = Reply(0)
     last: LastAttempt | None = None
     event: Happened | None = None
+    reroute: Happened | None = None
 
 
 async def recipients(reader: Reader, id: str) -> tuple[Other, ...]:
@@ -130,16 +133,23 @@ async def facts(reader: Reader, row: int) -> Facts:
         raise UnknownId([format_recipient_id(row)])
     last = await reader.fetch(_LAST, (row,))
     led = _LED.get(State(str(found[0][0])), "[]")
-    event = await reader.fetch(_EVENT, (row >> RECIPIENT_BITS, row & (1 << RECIPIENT_BITS) - 1, led))
-    return _facts(found[0], last, event)
+    place = (row >> RECIPIENT_BITS, row & (1 << RECIPIENT_BITS) - 1)
+    event = await reader.fetch(_EVENT, (*place, led))
+    reroute = await reader.fetch(_EVENT, (*place, '["reroute"]')) if found[0][-4] else ()
+    return _facts(found[0], last, event, reroute)
 
 
-def _facts(row: Row, last: Sequence[Row], event: Sequence[Row]) -> Facts:
+def _facts(row: Row, last: Sequence[Row], event: Sequence[Row], reroute: Sequence[Row]) -> Facts:
     *plain, code, enhanced, text = row
     known = cast("tuple[State, str, str, str, str, float, float, int, float]", (State(str(plain[0])), *plain[1:]))
     return Facts(
         *known,
         reply=Reply(cast("int", code), str(enhanced), str(text)),
         last=LastAttempt(*cast("tuple[float, float | None]", last[0])) if last else None,
-        event=Happened(*cast("tuple[float, str, str, str]", event[0])) if event else None,
+        event=_happened(event),
+        reroute=_happened(reroute),
     )
+
+
+def _happened(rows: Sequence[Row]) -> Happened | None:
+    return Happened(*cast("tuple[float, str, str, str]", rows[0])) if rows else None

@@ -28,7 +28,7 @@ from mailtui.queue.field_kinds import Field, Values, column, measured, text, wor
 from mailtui.queue.measures import Relation
 
 
-def _a_label(value: str) -> str:
+def a_label(value: str) -> str:
     """A domain as the queue spells it: lower case, A-labels."""
     if value.isascii() or re.search(r"[*?]", value):
         return value.lower()
@@ -39,7 +39,12 @@ def _a_label(value: str) -> str:
 
 
 def _domain(operator: str, values: Values) -> Where:
-    return in_lanes(match("lane.destination", operator, map(_a_label, values)))
+    return in_lanes(match("lane.destination", operator, map(a_label, values)))
+
+
+def _rule(relation: Relation, n: int, now: float) -> Where:
+    """0 is what no rule held."""
+    return compared("r.hold_rule", relation, n)
 
 
 def _site(operator: str, values: Values) -> Where:
@@ -158,6 +163,7 @@ _TABLE: Final = (
     text("to", "rcpt", "recipient address", ":ana@example.com", column("r.address")),
     text("user", "login", "who logged in to send it", ":shop", column("m.user")),
     text("client", "", "IP address it came from", ":10.0.4.*", column("m.client")),
+    text("listener", "", "address of ours it came in at", ":127.0.0.1:2525", column("m.listener")),
     text("subject", "subj", "Subject as it was written", "~invoice", column("m.subject")),
     text("msgid", "mid", "Message-ID, with or without `<>`", ":*@shop.example", _message_id),
     measured("age", "", "since it was taken in", ":2h+", ("duration", measures.duration), _age, "id"),
@@ -168,6 +174,7 @@ _TABLE: Final = (
     measured("next", "due", "until the next attempt", ":10m-", ("duration", measures.duration), _next),
     measured("tries", "attempts", "attempts made", ":5+", ("number", measures.number), _tries),
     measured("size", "", "octets of the message", ":1MB+", ("size", measures.size), _size),
+    measured("rule", "", "hold rule that held it when it was taken in; 0: none", ":4", ("number", measures.number), _rule),
     text("class", "cls", "what the last reply was understood as", ":throttled", column("r.class")),
     Field(
         "code", "enh", "code", (":", "="), "basic or enhanced code of the last reply, or how it begins; 0: there was none",
@@ -186,4 +193,4 @@ FIELDS: Final[dict[str, Field]] = {field.name: field for field in _TABLE}
 #: Every field by every name it has.
 NAMES: Final[dict[str, Field]] = FIELDS | {field.alias: field for field in _TABLE if field.alias}
 #: Fields that will be: nothing in the queue says yet what they ask for.
-NOT_YET: Final = ("rule", "tag")
+NOT_YET: Final = ("tag",)

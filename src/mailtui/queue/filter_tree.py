@@ -6,7 +6,7 @@ Owned here: the four kinds of nodes in their one normal form (an "and" or "or" h
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -14,7 +14,7 @@ import msgspec
 from mailtui.model import State
 from mailtui.queue import conditions
 from mailtui.queue.conditions import Where
-from mailtui.queue.field_kinds import meant
+from mailtui.queue.field_kinds import Condition, meant
 from mailtui.queue.fields import FIELDS, NAMES
 from mailtui.queue.filter_words import FIELD, KEYWORDS, quoted
 
@@ -117,21 +117,23 @@ def _due(node: Node) -> bool:
 
 def compile(filter: Filter) -> Where:
     """The condition a filter stands for. ValueError when it speaks of time and has no `now`."""
-    return _condition(filter.root, filter.now)
+    return condition(filter.root, filter.now)
 
 
-def _condition(node: Node, now: float) -> Where:
+def condition(node: Node, now: float, own: Mapping[str, Condition] | None = None) -> Where:
+    """The same of a tree. `own` are conditions that take the place of those of their fields, where mail is found another way."""
     match node:
         case Term(field="", values=values):
             return conditions.bare(values[0])
         case Term(field=field, operator=operator, values=values):
-            return FIELDS[field].condition(operator, values, now)
+            found = (own or {}).get(field, FIELDS[field].condition)
+            return found(operator, values, now)
         case Not(part=part):
-            return conditions.negated(_condition(part, now))
+            return conditions.negated(condition(part, now, own))
         case And(parts=parts):
-            return conditions.all_of(_condition(part, now) for part in parts)
+            return conditions.all_of(condition(part, now, own) for part in parts)
         case Or(parts=parts):
-            return conditions.any_of(_condition(part, now) for part in parts)
+            return conditions.any_of(condition(part, now, own) for part in parts)
 
 
 def show(node: Node) -> str:

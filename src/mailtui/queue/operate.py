@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, cast
 
 import msgspec
+from msgspec import UNSET
 
 from mailtui.errors import EX_DATAERR, MailtuiError
 from mailtui.events import Changed
@@ -95,15 +96,15 @@ class Operator:
         self._cancelled: set[int] = set()
         self._ended = asyncio.Event()  # some action is no longer running
 
-    async def preview(self, verb: Verb, wanted: Wanted, expect: int | None = None) -> Preview:
-        """What a verb would do, and a plan of exactly that. UnknownId, StalePlan, Unexpected."""
+    async def preview(self, verb: Verb, wanted: Wanted, expect: int | None = None, to: str = "") -> Preview:
+        """What a verb would do, and a plan of exactly that. UnknownId, StalePlan, Unexpected. `to` is the route of a reroute."""
         frozen = await self._freeze(verb, wanted)
         now = self._clock()
         seen = await preview(self._reader, verb, frozen.rows, now, self._store.config.queue.trash)
         if expect is not None and seen.done != expect:
             raise Unexpected(expect, seen.done)
         plan = wanted.plan if isinstance(wanted, Planned) else self._plans.keep(frozen, now)
-        return msgspec.structs.replace(seen, filter=frozen.filter, plan=plan)
+        return msgspec.structs.replace(seen, filter=frozen.filter, plan=plan, to=to or UNSET)
 
     async def act(
         self,
@@ -115,12 +116,14 @@ class Operator:
         expect: int | None = None,
         most: int | None = None,
         now: bool = False,
+        to: str = "",
     ) -> Affected:
         """Apply a verb. UnknownId, StalePlan, Unexpected (`expect` is not what would change), TooMany (more than `most` would):
         nothing was done.
 
         A filter and "everything" mean the states the verb applies to, and count what is being sent as skipped; what is suppressed
-        is released only by its id or a filter that names the state. `now`: retries are not spread.
+        is released only by its id or a filter that names the state. `now`: retries are not spread. `to`: the key of the
+        route of a reroute.
         """
         frozen = await self._freeze(verb, wanted)
         await self._permit(frozen, expect, most)
@@ -128,13 +131,15 @@ class Operator:
         if isinstance(wanted, Planned):
             self._plans.drop(wanted.plan)
             args["plan"] = wanted.plan
+        if to:
+            args["to"] = to
         entry = Entry(self._clock(), actor, verb.value, frozen.filter, reason, args | ({"now": True} if now else {}))
         rows = frozen.rows
         spread = verb is Verb.RETRY and not now and len(rows) > BURST
 
         def work(db: sqlite3.Connection, action: int, start: int, end: int) -> tuple[Step, News]:
             at = _turns(entry.at, start, len(rows)) if spread else None
-            return self._change(db, Change(verb, rows[start:end], self._clock(), actor, reason, at, action))
+            return self._change(db, Change(verb, rows[start:end], self._clock(), actor, reason, at, action, to))
 
         return await self._carry_out(entry, rows, BOUNCE_BATCH if verb is Verb.BOUNCE else BATCH, work)
 
@@ -160,7 +165,7 @@ class Operator:
             dsns = [(decode_id(notice.about), decode_id(notice.id)) for notice in news[0]]
             actions.keep_dsns(db, change.action, dsns)
             return step, news
-        return step, ([], _lanes(db, step) if change.verb in (Verb.RETRY, Verb.RELEASE) else [])
+        return step, ([], _lanes(db, step) if change.verb in (Verb.RETRY, Verb.RELEASE, Verb.REROUTE) else [])
 
     # ------------------------------------------------------------------ taking it back
 

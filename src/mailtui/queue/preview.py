@@ -133,5 +133,5 @@ def _irreversible(verb: Verb, done: int, dsns: int, trash: float) -> Iterator[st
         yield f"nobody is told: no sender wants a DSN; `mailtui undo` takes the bounce back for {BOUNCE_DELAY:g} s"
     if verb is Verb.PURGE and done:
         yield f"after {trash / 3600:g} h in the trash the content goes; until then `mailtui undo` takes the purge back"
-    if verb in (Verb.RETRY, Verb.RELEASE) and done:
+    if verb in (Verb.RETRY, Verb.RELEASE, Verb.REROUTE) and done:
         yield "attempts that are made are not taken back"

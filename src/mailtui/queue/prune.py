@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from mailtui.model import CONTENT_BITS, RECIPIENT_BITS
-from mailtui.queue import actions
+from mailtui.queue import actions, hold_rules
 from mailtui.queue.database import open_reader
 from mailtui.queue.verbs import BOUNCE_DELAY
 
@@ -131,8 +131,8 @@ def drop_history(db: sqlite3.Connection, before: float) -> Swept:
 
 
 def drop_old_rows(db: sqlite3.Connection, keep: Keep, now: float) -> Swept:
-    """Samples, transcripts, events of no message, and actions that are too old, and what has ended of the suppression list. Ids of
-    transcripts, events and actions rise with time, so the first rows tell."""
+    """Samples, transcripts, events of no message, actions and hold rules that are too old, and what has ended of the suppression
+    list. Ids of transcripts, events and actions rise with time, so the first rows tell."""
     gone = 0
     for table, key in (("sample", "minute, lane"), ("failure", "minute, lane, fingerprint"), ("moment", "minute")):
         old = f"SELECT {key} FROM {table} WHERE minute < ? LIMIT ?"
@@ -148,6 +148,7 @@ def drop_old_rows(db: sqlite3.Connection, keep: Keep, now: float) -> Swept:
         rows = [(row,) for row, at in db.execute(first, (ROWS,)) if at < now - keep.history]
         gone += db.executemany(f"DELETE FROM {table} WHERE id = ?", rows).rowcount if rows else 0
     gone += actions.drop_old(db, now - keep.history, ROWS)
+    gone += hold_rules.drop_old(db, now - keep.history, ROWS)
     return Swept(rows=gone)
 
 

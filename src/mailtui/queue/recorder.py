@@ -89,7 +89,7 @@ class Recorder:
         moves = tuple(decide(by_id[attempt.recipient], attempt, self._backoff) for attempt in delivery.attempts)
         routes = tuple(
             self._store.route_of(claim.sender, claim.destination, by_id[move.attempt.recipient].attempts)
-            if move.state is State.DEFERRED
+            if move.state is State.DEFERRED and not by_id[move.attempt.recipient].rerouted
             else claim.route
             for move in moves
         )

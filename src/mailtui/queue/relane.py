@@ -7,10 +7,11 @@ transactions beside the mail that flows. Functions run in the writer's thread.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from mailtui.model import RECIPIENT_BITS, Address, parse_address
+from mailtui.queue import rerouting
 from mailtui.queue.lanes import DueLane, Lanes, make_due
 
 BATCH: Final = 1000
@@ -32,18 +33,29 @@ def remember(db: sqlite3.Connection, rules: str) -> None:
 
 
 def refile(
-    db: sqlite3.Connection, lanes: Lanes, route_of: Callable[[Address, str, int], str], after: int
+    db: sqlite3.Connection,
+    lanes: Lanes,
+    route_of: Callable[[Address, str, int], str],
+    after: int,
+    routes: Collection[str] = (),
+    now: float = 0.0,
 ) -> tuple[int | None, int]:
-    """File up to BATCH waiting recipients behind row `after`; (last row looked at or None at the end, how many moved)."""
+    """File up to BATCH waiting recipients behind row `after`; (last row looked at or None at the end, how many moved). What an
+    operator sent by one of the `routes` there are stays where it is."""
     rows = db.execute(
-        "SELECT r.id, m.sender, l.destination, r.attempts, l.route, r.next_attempt FROM recipient r INDEXED BY recipient_waiting"
+        "SELECT r.id, m.sender, l.destination, r.attempts, l.route, r.next_attempt, r.rerouted"
+        " FROM recipient r INDEXED BY recipient_waiting"
         f" JOIN message m ON m.id = r.id >> {RECIPIENT_BITS} JOIN lane l ON l.id = r.lane"
         " WHERE r.state IN ('queued', 'sending', 'deferred', 'held') AND r.id > ? ORDER BY r.id LIMIT ?",
         (after, BATCH),
     ).fetchall()
     moved = 0
-    for row, sender, destination, attempts, route, next_attempt in rows:
+    for row, sender, destination, attempts, route, next_attempt, rerouted in rows:
+        if rerouted and route in routes:
+            continue
         wanted = route_of(parse_address(sender), destination, attempts)
+        if rerouted:
+            rerouting.let_go(db, row, route, now)
         if wanted != route:
             lane = lanes.id(db, destination, wanted)
             db.execute("UPDATE recipient SET lane = ? WHERE id = ?", (lane, row))
@@ -68,6 +80,7 @@ def fall_back(
     rows = db.execute(
         "SELECT r.id, m.sender, l.destination, r.attempts, l.route, r.next_attempt FROM lane l"
         " JOIN recipient r INDEXED BY recipient_due ON r.lane = l.id AND r.state IN ('queued', 'deferred')"
+        " AND r.rerouted = 0"
         f" JOIN message m ON m.id = r.id >> {RECIPIENT_BITS}"
         " WHERE l.site = (SELECT id FROM site WHERE name = ?) AND r.id > ? ORDER BY r.id LIMIT ?",
         (site, after, BATCH),

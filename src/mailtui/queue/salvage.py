@@ -40,6 +40,7 @@ _TABLES: Final = (
     ("suspension", "id"),
     ("suspension_change", "action"),
     ("resuming", "lane"),
+    ("hold_rule", "id"),
 )
 _WAITS: Final = "state IN ('queued', 'sending', 'deferred', 'held')"
 _HIGHEST: Final = (1 << 63) - 1

@@ -23,9 +23,10 @@ from mailtui.config import Config
 from mailtui.errors import QueueIOError
 from mailtui.events import Accepted, Changed, Notice, Notified
 from mailtui.model import CONTENT_BITS, ID_EPOCH, Address, Claim, Incoming, encode_id, recipient_row
-from mailtui.queue import actions, arrivals, claims, lanes, outcomes, relane, reports, suppressing
+from mailtui.queue import actions, arrivals, claims, holding, lanes, outcomes, relane, reports, suppressing
 from mailtui.queue.ballast import Ballast
 from mailtui.queue.database import FILE, open_writer, unusable
+from mailtui.queue.hold_rules import HoldRules
 from mailtui.queue.lanes import DueLane, Lanes, SiteRow
 from mailtui.queue.outcomes import Fingerprints, Outcome
 from mailtui.queue.suppression import Suppressions
@@ -72,6 +73,7 @@ class Store:
         self._fingerprints = Fingerprints()
         self.suppressions = Suppressions()
         self.gate = Gate()
+        self.hold_rules = HoldRules()
         connection = open_writer(self.path)
         self._last_number, transcript = self._highest(connection)
         self._numbering = threading.Lock()
@@ -124,9 +126,14 @@ class Store:
 
     def _store(self, db: sqlite3.Connection, arriving: list[arrivals.Arrival]) -> list[News]:
         stored = arrivals.store_messages(db, self._lanes, arriving)
-        if self.suppressions.empty(db):
-            return [((), due) for due in stored]
-        return [self._stop_listed(db, a.incoming, due) for a, due in zip(arriving, stored, strict=True)]
+        listed = not self.suppressions.empty(db)
+        told: list[News] = []
+        for arrival, due in zip(arriving, stored, strict=True):
+            message = arrival.incoming
+            news: News = self._stop_listed(db, message, due) if listed else ((), due)
+            rules = self.hold_rules.standing(db, message.received)
+            told.append(holding.hold_new(db, rules, message, news) if rules else news)
+        return told
 
     def _stop_listed(self, db: sqlite3.Connection, message: Incoming, due: Sequence[DueLane]) -> News:
         """Recipients of a message just stored that are on the suppression list never become due."""
@@ -355,13 +362,17 @@ class Store:
 
         return self.writer.submit(job)
 
-    async def refile(self, rules: str) -> int:
-        """File what waits by the present routes if `rules`, a text that stands for them, is new; how many moved."""
+    async def refile(self, rules: str, routes: Collection[str]) -> int:
+        """File what waits by the present routes if `rules`, a text that stands for them, is new; how many moved. `routes` are
+        the keys there are: what an operator sent by one of them stays there."""
         if not await self.run(lambda db: relane.changed(db, rules)):
             return 0
-        after, moved = 0, 0
+        after, moved, now = 0, 0, time.time()
         while True:
-            last, some = await self.run(lambda db, after=after: relane.refile(db, self._lanes, self.route_of, after))  # type: ignore[misc]
+            job = functools.partial(
+                relane.refile, lanes=self._lanes, route_of=self.route_of, after=after, routes=routes, now=now
+            )
+            last, some = await self.run(job)
             moved += some
             if last is None:
                 break
@@ -401,6 +412,7 @@ class Store:
         self._fingerprints.forget()
         self.suppressions.forget()
         self.gate.forget()
+        self.hold_rules.forget()
 
     def drop_ballast(self) -> bool:
         """Give the ballast up when the disk is full; whether that made room. A locked file is no reason to."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 import random
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
 
 from mailtui.model import RECIPIENT_BITS, Cause, State, may_move
+from mailtui.queue import rerouting
 from mailtui.queue.actions import UNDO
 from mailtui.queue.lanes import make_due, settle_due
 from mailtui.queue.verbs import NO_BODY, NOT_GIVEN_UP, SENDING, Step, Verb
@@ -27,11 +28,17 @@ _LEFT_IN: Final[dict[Verb, tuple[State, ...]]] = {
     Verb.RELEASE: _SCHEDULED,
     Verb.PURGE: (State.PURGED,),
     Verb.BOUNCE: (State.BOUNCED,),
+    Verb.REROUTE: (*_SCHEDULED, State.HELD),
 }
 #: What was released past the suppression list shows again why it was on it, and is no longer let past.
 _LISTED_AGAIN: Final = (
     "UPDATE recipient SET unsuppress = 0, code = 0, class = 'suppressed', fingerprint = 0, host = '', (enhanced, text) ="
     " (SELECT ifnull(i.enhanced, ''), ifnull(i.text, '') FROM action_item i WHERE i.action = ? AND i.recipient = recipient.id) WHERE id = ?"
+)
+#: What was held shows again what it showed: a release or bounce may have changed that.
+_HELD_AGAIN: Final = (
+    "UPDATE recipient SET text = ifnull((SELECT i.text FROM action_item i WHERE i.action = ? AND i.recipient = recipient.id), text)"
+    " WHERE id = ?"
 )
 _LOW: Final = (1 << RECIPIENT_BITS) - 1
 
@@ -89,11 +96,14 @@ def restore(db: sqlite3.Connection, step: Undoing) -> Step:
             failed[why] += 1
         else:
             fit.append(item)
+    reasons = tuple((skipped + failed).most_common())
+    if step.verb is Verb.REROUTE:
+        lanes = _send_back(db, fit, step)
+        return Step(tuple(item.id for item in fit), skipped.total(), failed.total(), lanes, reasons)
     _bring_back(db, fit, step)
     if step.verb is Verb.BOUNCE:
         _withdraw(db, {item.id >> RECIPIENT_BITS for item in fit}, step)
     lanes = tuple(dict.fromkeys(item.lane for item in fit))
-    reasons = tuple((skipped + failed).most_common())
     return Step(tuple(item.id for item in fit), skipped.total(), failed.total(), lanes, reasons)
 
 
@@ -107,11 +117,15 @@ def moved_on(item: _Item, step: Undoing) -> str:
         return RESTORED if item.action == item.was_action else f"changed by action {item.action} since"
     if item.state not in _LEFT_IN[step.verb]:
         return f"{item.state.value} since"
+    if step.verb is Verb.REROUTE:  # the way back is open however often this way was tried
+        return ""
     return ATTEMPTED if item.state in _SCHEDULED and item.attempts != item.was_attempts else ""
 
 
 def lost(item: _Item, verb: Verb, told: frozenset[int]) -> str:
     """Why there is no way back for a recipient, "" when there is."""
+    if verb is Verb.REROUTE:  # its state is not touched
+        return ""
     if item.state is not item.was and not may_move(item.state, item.was, Cause.UNDO):
         return f"it was {item.was.value}: no way back"
     if verb in (Verb.PURGE, Verb.BOUNCE) and not item.body:
@@ -163,11 +177,20 @@ def _bring_back(db: sqlite3.Connection, items: Iterable[_Item], step: Undoing) -
             db.execute(NOT_GIVEN_UP, (item.id,))
         if item.was is State.SUPPRESSED:
             db.execute(_LISTED_AGAIN, (step.undoes, item.id))
+        if item.was is State.HELD:
+            db.execute(_HELD_AGAIN, (step.undoes, item.id))
         _tell(db, item.id, UNDO, step, step.reason or f"of {step.verb.value}, action {step.undoes}")
     for lane, at in first.items():
         make_due(db, lane, at)
     for lane in {item.lane for item in items}:
         settle_due(db, lane)
+
+
+def _send_back(db: sqlite3.Connection, items: Sequence[_Item], step: Undoing) -> tuple[int, ...]:
+    """By the way they had; state and schedule stay as they are now."""
+    for item in items:
+        _tell(db, item.id, UNDO, step, step.reason or f"of {step.verb.value}, action {step.undoes}")
+    return rerouting.bring_back(db, step.undoes, [item.id for item in items])
 
 
 def _withdraw(db: sqlite3.Connection, messages: Iterable[int], step: Undoing) -> None:

@@ -1,4 +1,4 @@
-"""The verbs of an operator, each as one step of the writer over some recipients: retry, hold, release, purge, bounce.
+"""The verbs of an operator, each as one step of the writer over some recipients: retry, hold, release, purge, bounce, reroute.
 
 Owned here: which states a verb applies to (by `model.EDGES`), what it does to state, schedule and lifetime, and the event rows that
 say who did it and why. Functions run in the writer's thread, inside its transaction; which recipients are meant was found before,
@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from mailtui.model import RECIPIENT_BITS, Cause, State, may_move
-from mailtui.queue import actions
+from mailtui.queue import actions, rerouting
 from mailtui.queue.lanes import make_due, settle_due
 from mailtui.queue.suppression import lift as lift_list
 from mailtui.queue.suspension import suspended_for
@@ -37,11 +37,15 @@ class Verb(StrEnum):
     RELEASE = "release"
     PURGE = "purge"
     BOUNCE = "bounce"
+    REROUTE = "reroute"
 
 
+#: What a recipient held by a rule shows (`holding.shown`), until it is released or given up.
+_BY_RULE: Final = "text = 'held by rule ' || hold_rule"
 #: What a recipient without any reply shows, and its DSN says, after a bounce; and the way back.
 _GIVEN_UP: Final = (
-    "UPDATE recipient SET text = 'given up by the operator', enhanced = '5.0.0' WHERE id = ? AND code = 0 AND text = ''"
+    "UPDATE recipient SET text = 'given up by the operator', enhanced = '5.0.0'"
+    f" WHERE id = ? AND code = 0 AND (text = '' OR {_BY_RULE})"
 )
 NOT_GIVEN_UP: Final = (
     "UPDATE recipient SET text = '', enhanced = '' WHERE id = ? AND code = 0 AND text = 'given up by the operator'"
@@ -54,6 +58,7 @@ APPLIES: Final[dict[Verb, tuple[State, ...]]] = {
     Verb.RELEASE: (State.HELD, State.SUPPRESSED),
     Verb.PURGE: (State.QUEUED, State.DEFERRED, State.HELD),
     Verb.BOUNCE: (State.QUEUED, State.DEFERRED, State.HELD),
+    Verb.REROUTE: (State.QUEUED, State.DEFERRED, State.HELD),
 }
 
 
@@ -62,7 +67,8 @@ _ASIDE: Final = {Verb.HOLD: State.HELD, Verb.PURGE: State.PURGED, Verb.BOUNCE: S
 
 class Change(msgspec.Struct, frozen=True):
     """One step of a verb: on which recipient rows, when, who asked and why. `at` is when row i of a retry is due (POSIX seconds;
-    nobody waits longer for it than before); `action` the row of the action it belongs to, 0 when none is kept."""
+    nobody waits longer for it than before); `action` the row of the action it belongs to, 0 when none is kept; `to` the key of the
+    route of a reroute."""
 
     verb: Verb
     rows: Sequence[int]
@@ -71,6 +77,7 @@ class Change(msgspec.Struct, frozen=True):
     reason: str = ""
     at: Callable[[int], float] | None = None
     action: int = 0
+    to: str = ""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -108,7 +115,8 @@ def apply(db: sqlite3.Connection, change: Change) -> Step:
         actions.keep(db, change.action, changed)
     _DO[change.verb](db, fit, change)
     _tell(db, fit, change)
-    lanes = tuple(dict.fromkeys(recipient.lane for recipient in fit))
+    stand = _read(db, changed) if change.verb is Verb.REROUTE else fit
+    lanes = tuple(dict.fromkeys(recipient.lane for recipient in stand))
     return Step(changed, skipped, left.total() - skipped, lanes, tuple(left.most_common()))
 
 
@@ -135,6 +143,7 @@ def _read(db: sqlite3.Connection, rows: Sequence[int]) -> list[_Recipient]:
 
 def _tell(db: sqlite3.Connection, recipients: Iterable[_Recipient], change: Change) -> None:
     low = (1 << RECIPIENT_BITS) - 1
+    text = ": ".join(filter(None, (f"to {change.to}" if change.to else "", change.reason)))
     db.executemany(
         "INSERT INTO event (at, message, recipient, kind, actor, text) VALUES (?, ?, ?, ?, ?, ?)",
         [
@@ -144,7 +153,7 @@ def _tell(db: sqlite3.Connection, recipients: Iterable[_Recipient], change: Chan
                 recipient.id & low,
                 change.verb.value,
                 change.actor,
-                change.reason,
+                text,
             )
             for recipient in recipients
         ],
@@ -197,7 +206,7 @@ def _release(db: sqlite3.Connection, recipients: list[_Recipient], change: Chang
         first[recipient.lane] = min(first.get(recipient.lane, at), at)
         db.execute(
             "UPDATE recipient SET state = ?, next_attempt = ?, former_state = NULL, former_next = NULL,"
-            " expires_at = expires_at + ?, changed_at = ? WHERE id = ?",
+            f" text = iif({_BY_RULE}, '', text), expires_at = expires_at + ?, changed_at = ? WHERE id = ?",
             (state.value, at, max(change.now - recipient.changed_at, 0.0), change.now, recipient.id),
         )
         if recipient.state is State.SUPPRESSED:
@@ -206,12 +215,18 @@ def _release(db: sqlite3.Connection, recipients: list[_Recipient], change: Chang
         make_due(db, lane, at)
 
 
+def _reroute(db: sqlite3.Connection, recipients: list[_Recipient], change: Change) -> None:
+    """Into the lane of the other route, as they are."""
+    rerouting.move(db, [recipient.id for recipient in recipients], change.to)
+
+
 _DO: Final[dict[Verb, Callable[[sqlite3.Connection, list[_Recipient], Change], None]]] = {
     Verb.RETRY: _retry,
     Verb.HOLD: _set_aside,
     Verb.RELEASE: _release,
     Verb.PURGE: _set_aside,
     Verb.BOUNCE: _set_aside,
+    Verb.REROUTE: _reroute,
 }
 
 

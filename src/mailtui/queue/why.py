@@ -43,6 +43,7 @@ def why(facts: Facts, live: Live, backoff: Backoff, now: float) -> Why:
     found = _HELD_OR_SENDING.get(facts.state, _finished)(facts, live, now)
     causes = [found]
     if facts.state in WAITING:
+        causes += _rerouted(facts, now)
         causes.append(_expiry(facts, now))
     return Why(_sentence(found.text), None, _views(causes))
 
@@ -66,7 +67,18 @@ def _waiting(facts: Facts, live: Live, backoff: Backoff, now: float) -> Why:
     frozen = live.paused or live.stopping or any(halt.until is None for halt in live.halts)
     when = "nothing is tried meanwhile" if frozen else _when(causes[0], at, now)
     answer = _sentence("; ".join(part for part in (causes[0].text, when) if part))
-    return Why(answer, None if frozen else at, _views([*causes, _expiry(facts, now, at)]))
+    return Why(answer, None if frozen else at, _views([*causes, *_rerouted(facts, now), _expiry(facts, now, at)]))
+
+
+def _rerouted(facts: Facts, now: float) -> Iterator[_Cause]:
+    """Nothing that keeps it, but worth knowing: the rules of the configuration do not say which way it goes."""
+    event, to = facts.reroute, f"to {facts.rerouted_to}"
+    if not facts.rerouted_to:
+        return
+    if event is not None and (event.text == to or event.text.startswith(f"{to}: ")):
+        yield _Cause("rerouted", f"rerouted by {_who(event.actor)} at {ago(event.at, now)} {said(event.text)}")
+    else:  # the latest one was undone
+        yield _Cause("rerouted", f"rerouted {to}")
 
 
 def _when(first: _Cause, at: float, now: float) -> str:

@@ -14,6 +14,7 @@ from mailtui.cli.screens import screen
 from mailtui.cli.status import Limits, headline, judge, status_screen
 from mailtui.control.results import Disk, Draining, Flushed, Pruned, Rate, Rates, Reloaded, StatusView
 from mailtui.findings import CauseView, ForecastRow, IncidentRow, MomentRow, OtherRecipient, WhyView
+from mailtui.holdrules import HoldRule
 from mailtui.model import TranscriptLine
 from mailtui.views import (
     Affected,
@@ -280,3 +281,32 @@ def test_the_dialogue_is_told_with_milliseconds_and_stage() -> None:
     assert dialogue[1] == ["1", "ms", "helo", ">", "EHLO", "relay.test"]
     assert dialogue[2] == ["2", "ms", "<", "250-mx"]
     assert dialogue[4] == ["0", "ms", "mail", ">", "MAIL", "FROM:<a@b>"]
+
+
+RULE = HoldRule(
+    rule=4,
+    filter="domain:one.example",
+    reason="ticket 7",
+    actor="ana",
+    created=NOW - timedelta(hours=1),
+    ends=None,
+    state="standing",
+    held=1204,
+    last_held=NOW - timedelta(minutes=1),
+    action=9,
+)
+
+
+def test_hold_rules_say_what_they_hold_and_how_to_end_it() -> None:
+    assert list(screen(RULE, None, NOW)) == [
+        "hold rule 4: new mail of domain:one.example is held until the rule is removed",
+        "to take it back: mailtui undo 9",
+    ]
+    removed = msgspec.structs.replace(RULE, state="removed", filter=f"subject:{EVIL}")
+    lines = list(screen(removed, None, NOW))
+    assert lines[1] == "it held 1,204 recipients; to give back what still is: mailtui release rule:4"
+    table = list(screen((RULE, msgspec.structs.replace(removed, reason=EVIL)), 100, NOW))
+    assert table[0].split() == ["RULE", "SINCE", "WHO", "UNTIL", "HELD", "LAST", "NEW", "MAIL", "OF", "REASON"]
+    assert "removed" in table[1] and "(removed)" in table[2]
+    assert all(width(line) <= 100 for line in table)
+    assert all(line.isprintable() for line in (*lines, *table))

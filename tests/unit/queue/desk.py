@@ -36,7 +36,14 @@ class Desk:
 
     async def start(self) -> None:
         self.reader = await Reader.open(self.store.path, unpack)
-        self.operator = Operator(self.store, self.reader, self.unblocked.extend, self.events.append, lambda: self.now)
+        self.operator = Operator(
+            self.store,
+            self.reader,
+            self.unblocked.extend,
+            self.events.append,
+            lambda: self.now,
+            self.store.hold_rules.inverses(),
+        )
 
     async def rest(self, sql: str) -> list[tuple[object, ...]]:
         """Rows by the writer: after everything that was committed."""

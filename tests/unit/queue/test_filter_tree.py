@@ -34,6 +34,8 @@ class Facts(msgspec.Struct, frozen=True):
     address: str
     user: str
     client: str
+    listener: str
+    rule: int
     subject: str
     message_id: str
     due: float
@@ -49,13 +51,15 @@ class Facts(msgspec.Struct, frozen=True):
     tls: str | None
 
 
-_FACTS = """SELECT r.id, r.state, l.destination, ifnull(s.name, ''), l.route, m.sender, r.address, m.user, m.client, m.subject,
+_FACTS = """SELECT r.id, r.state, l.destination, ifnull(s.name, ''), l.route, m.sender, r.address, m.user, m.client, m.listener,
+ r.hold_rule, m.subject,
  m.message_id, max(r.next_attempt, l.not_before), r.attempts, m.size, r.class, r.code, r.enhanced, r.text, r.host, a.stage, a.address, a.tls
  FROM recipient r JOIN message m ON m.id = r.message JOIN lane l ON l.id = r.lane LEFT JOIN site s ON s.id = l.site
  LEFT JOIN attempt a ON a.recipient = r.id AND a.n = r.attempts ORDER BY r.id"""
 
 _SQL: Final = [
-    "UPDATE message SET user = 'Shop', client = '10.0.4.7' WHERE id / 1000 % 2",
+    "UPDATE message SET user = 'Shop', client = '10.0.4.7', listener = '[::1]:587' WHERE id / 1000 % 2",
+    "UPDATE recipient SET hold_rule = 2 WHERE id % 3 = 0",
     "UPDATE message SET subject = 'Invoice \"7\", 50%_off' WHERE id / 1000 % 3 = 0",
     "UPDATE message SET message_id = '' WHERE id / 1000 % 5 = 0",
     "INSERT INTO site (name) VALUES ('mx.Hosting.example')",
@@ -105,7 +109,7 @@ def _fits(field: str, operator: str, value: str, facts: Facts) -> bool:
         return any(_glob(f"*{value}*", text) for text in texts) or _is_id(value, facts)
     if field == "id":
         return _is_id(value, facts)
-    if field in ("age", "next", "tries", "size"):
+    if field in ("age", "next", "tries", "size", "rule"):
         return _measures(field, operator, value, facts)
     if field == "since":
         return _taken(facts) >= _moment(value)
@@ -117,7 +121,8 @@ def _fits(field: str, operator: str, value: str, facts: Facts) -> bool:
         return facts.tls is not None and bool(facts.tls) is (value.lower() == "yes")
     text = {
         "state": facts.state, "domain": facts.domain, "site": facts.site, "from": facts.sender, "to": facts.address,
-        "user": facts.user, "client": facts.client, "subject": facts.subject, "msgid": facts.message_id.strip("<>"),
+        "user": facts.user, "client": facts.client, "listener": facts.listener,
+        "subject": facts.subject, "msgid": facts.message_id.strip("<>"),
         "class": facts.class_, "reply": facts.reply, "stage": facts.stage, "host": facts.host, "mx": facts.mx, "tls": facts.tls,
     }[field]  # fmt: skip
     if field == "from" and value == "<>":
@@ -154,8 +159,10 @@ def _measures(field: str, operator: str, value: str, facts: Facts) -> bool:
         operator, value = {"+": ">=", "-": "<="}[value[-1]], value[:-1]
     if field == "next" and facts.state not in ("queued", "deferred"):
         return False
-    wanted = int(value) if field == "tries" else _octets(value) if field == "size" else _seconds(value)
-    has: float = {"age": NOW - _taken(facts), "next": facts.due - NOW, "tries": facts.tries, "size": facts.size}[field]
+    wanted = int(value) if field in ("tries", "rule") else _octets(value) if field == "size" else _seconds(value)
+    has: float = {
+        "age": NOW - _taken(facts), "next": facts.due - NOW, "tries": facts.tries, "size": facts.size, "rule": facts.rule,
+    }[field]  # fmt: skip
     if field == "age":
         has = round(has, 3)
     compared: dict[str, bool] = {">=": has >= wanted, "<=": has <= wanted, ">": has > wanted, "<": has < wanted}
@@ -211,7 +218,7 @@ _TEXTS: Final = [
     "*", "?*", "", "a0@ONE.example", "b1@two.example", "*@one.example", "*.example", "one.example", "NEWS@list.example", "<>",
     '"b (x)"*', "50%_*", "%", "_", "shop", "10.0.4.?", 'Invoice "7", 50%_off', "*off", "x", "mx.hosting.example", "mx", "smarthost",
     "smarthost*", "throttled", "mailbox-*", "mx.example", "192.0.2.1", "2001:db8::1", "tlsv1.3", "yes", "NO", "slow down", "*down",
-    "*19*@example.org", "<*19*@example.org>", f"{_MESSAGE}@EXAMPLE.org", f"<{_MESSAGE}@example.org>",
+    "[::1]:587", "*19*@example.org", "<*19*@example.org>", f"{_MESSAGE}@EXAMPLE.org", f"<{_MESSAGE}@example.org>",
     "Mailbox (full)\ufffd50% over", "?ailbox*", "\\", "ü", "o", "a,b", "or", "-x",
 ]  # fmt: skip
 _VALUES: Final[dict[str, list[str]]] = {
@@ -221,6 +228,7 @@ _VALUES: Final[dict[str, list[str]]] = {
     "code": ["4", "45", "451", "0", "5*", "4?2", "550", "4.7.1", "4.7", "4.*", "5.1.1", "?.2.?"],
     "age": ["0s", "1s", "84s", "3m", "2h", "1d", "1h30m", "99999d"],
     "next": ["0s", "1s", "300s", "5m", "700s", "15m", "99999d"],
+    "rule": ["0", "1", "2"],
     "tries": ["0", "1", "2", "999999999999999"],
     "size": ["16", "1k", "1KB", "0.25kib", "1M", "1GB"],
 }  # fmt: skip
@@ -228,10 +236,10 @@ _VALUES: Final[dict[str, list[str]]] = {
 
 def _term(name: str) -> st.SearchStrategy[Node]:
     field = FIELDS[name]
-    if name in ("age", "next", "tries", "size"):
+    if name in ("age", "next", "tries", "size", "rule"):
         bare = st.sampled_from(_VALUES[name])
         signed = st.builds("{}{}".format, bare, st.sampled_from("+-"))
-        plain = st.tuples(st.just(":"), bare | signed if name == "tries" else signed)
+        plain = st.tuples(st.just(":"), bare | signed if name in ("tries", "rule") else signed)
         pair = plain | st.tuples(st.sampled_from((">", "<")), bare)
     else:
         values = st.sampled_from(_IDS if name == "id" else _VALUES.get(name, _TEXTS))

@@ -344,7 +344,7 @@ async def test_refiling_happens_once_for_new_rules(house: House) -> None:
     await house.accept("a@d.test", "b@d.test")
     house.route = "discard"
 
-    assert [await house.store.refile(rules) for rules in ("one", "one", "two")] == [2, 0, 0]
+    assert [await house.store.refile(rules, ()) for rules in ("one", "one", "two")] == [2, 0, 0]
     assert house.rows("SELECT DISTINCT route FROM lane JOIN recipient r ON r.lane = lane.id") == [("discard",)]
 
 

@@ -281,3 +281,17 @@ def test_after_a_suspension_it_has_its_turn() -> None:
 def test_an_attempt_since_the_suspension_counts_again() -> None:
     found = judged(resumed_at=NOW - 90, back_by=NOW + 870)
     assert kinds(found)[0] == "back-off"
+
+
+def test_a_rerouted_one_names_who_did_it_and_where_it_goes() -> None:
+    event = Happened(NOW - 60, "reroute", "ana", "to smarthost s.example:25 verified: blocked there")
+    found = judged(rerouted_to="smarthost s.example:25 verified", reroute=event)
+    assert kinds(found) == ["back-off", "rerouted", "expiry"]
+    assert found.causes[1].text == (
+        "Rerouted by ana at 14:12:20 UTC (1m ago) to smarthost s.example:25 verified: blocked there."
+    )
+    undone = judged(rerouted_to="mx", reroute=event)
+    assert undone.causes[1].text == "Rerouted to mx."
+    held = judged(state=State.HELD, rerouted_to="smarthost s.example:25 verified", reroute=event)
+    assert kinds(held) == ["held", "rerouted", "expiry"]
+    assert "rerouted" not in kinds(judged(reroute=event))

@@ -1,0 +1,71 @@
+"""What operators ask of the hold rules for new mail: what they write understood, and each change one job of the writer.
+
+Owned here: how long a rule is to stand. What a rule may ask for, and the rows, are `queue.hold_rules`'. Part of `service`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from mailtui.errors import EX_USAGE, ControlError
+from mailtui.events import Notice
+from mailtui.holdrules import HoldRule
+from mailtui.queue import hold_rules
+from mailtui.queue.filter_tree import show
+from mailtui.queue.measures import duration, since
+from mailtui.queue.reader import Reader
+
+if TYPE_CHECKING:
+    from mailtui.relay import Relay
+
+_DAY = 86400.0
+
+
+class HoldRuleDesk:
+    """Answers for one relay."""
+
+    def __init__(self, relay: Relay, reader: Reader) -> None:
+        self._relay = relay
+        self._reader = reader
+
+    async def rules(self, everything: bool, limit: int) -> tuple[HoldRule, ...]:
+        """The rules that stand, or all that are remembered."""
+        return await hold_rules.rules(self._reader, time.time(), everything, limit)
+
+    async def add(self, filter: str, lasts: str, until: str, actor: str, reason: str) -> HoldRule:
+        """A new rule, from the next message on. NoMail, FilterError, ControlError for a time that makes no sense."""
+        now, root = time.time(), hold_rules.understand(filter)
+        ends, known = end(lasts, until, now), self._relay.store.hold_rules
+        number = await self._relay.store.run(lambda db: known.add(db, root, ends, actor, reason, now))
+        self._publish(now, f"hold rule {number}: {actor} holds new mail of {show(root)}")
+        return await hold_rules.rule(self._reader, number, now)
+
+    async def remove(self, number: int, actor: str, reason: str) -> HoldRule:
+        """A rule no longer stands; what it held stays held. UnknownRule."""
+        now, known = time.time(), self._relay.store.hold_rules
+        await self._relay.store.run(lambda db: known.remove(db, number, actor, reason, now))
+        self._publish(now, f"hold rule {number}: {actor} removed it")
+        return await hold_rules.rule(self._reader, number, now)
+
+    def _publish(self, now: float, text: str) -> None:
+        self._relay.journal.publish(Notice(now, "info", text))
+
+
+def end(lasts: str, until: str, now: float) -> float | None:
+    """When a rule ends that is made `now`, POSIX seconds; None: when it is removed. ControlError."""
+    if lasts and until:
+        raise ControlError("bad-time", "say how long or until when, not both", exit_code=EX_USAGE)
+    try:
+        if lasts:
+            ends = now + duration(lasts)
+        elif until:
+            ends = since(until, now + _DAY)  # of a time of day the next one
+        else:
+            return None
+    except ValueError:
+        hint = "write how long as 90m, 2h or 1d12h, until when as 18:00 or 2026-11-22T18:00 (local time)"
+        raise ControlError("bad-time", f'"{(lasts or until)[:50]}" is not a time', hint) from None
+    if ends <= now:
+        raise ControlError("past", f'a rule until "{until or lasts}" would have ended already')
+    return ends
