@@ -8,8 +8,9 @@ what an outcome means `breakers` (for the site) and `recorder` (for the recipien
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final, Generic, cast
 
@@ -20,12 +21,14 @@ from mailtui.model import Attempt, Claim, Delivery, Disposition, Obstacle
 from mailtui.queue.breakers import Breakers
 from mailtui.queue.carriers import Courier, P, Sign
 from mailtui.queue.claims import Damaged
+from mailtui.queue.crew import Crew, Turns
 from mailtui.queue.lanes import DueLane
 from mailtui.queue.live import Live
 from mailtui.queue.recorder import Recorder, stumbled, unreached, untried
 from mailtui.queue.schedule import Backoff
 from mailtui.queue.sites import LaneState, Outage, Site
 from mailtui.queue.store import Store
+from mailtui.queue.throttle import Alarm, Throttle
 
 #: Lanes at work at once; what is due beyond that stays in the database until its turn.
 MAX_LANES: Final = 5000
@@ -55,12 +58,15 @@ class Runner(Generic[P]):
         self._courier = courier
         self._sign = sign
         self._publish = publish
+        self._crew = Crew(publish)
+        self._spawn = self._crew.spawn
         self._recorder = Recorder(config, store, fingerprint, publish)
         self._breakers = Breakers(config, store, publish, self._spawn, self.poke)
+        self.throttle = Throttle(store, publish, self._spawn, self._reshape)
+        self._alarm = Alarm(self._token)
         self._lanes: dict[int, LaneState] = {}
         self._sites: dict[str, Site] = {}
-        self._planning = 0
-        self._to_plan: list[LaneState] = []
+        self._plans = Turns(self._spawn, MAX_PLANNING)
         self._parked: dict[int, float] = {}  # lanes whose DNS fails: new mail is no reason to ask before their time
         self._slots = 0
         self._unproven = 0
@@ -68,7 +74,6 @@ class Runner(Generic[P]):
         self._idle = asyncio.Event()
         self._idle.set()
         self._alone = False  # one message is being tried with nothing beside it
-        self._tasks: set[asyncio.Task[None]] = set()
         self._poked = asyncio.Event()
         self.paused = False
         self._stopping = False
@@ -83,8 +88,8 @@ class Runner(Generic[P]):
         self._backoff = Backoff(config.retry.schedule, config.retry.jitter)
         self._recorder.configure(config)
         self._breakers.configure(config)
-        for site in self._sites.values():
-            site.configured = config.delivery.per_site
+        for name in self._sites:
+            self._reshape(name)
 
     @property
     def outage(self) -> Outage:
@@ -95,7 +100,12 @@ class Runner(Generic[P]):
         """What stands in the way now of what waits for `site`, beside what the queue file says."""
         found, since = self._sites.get(site), self.outage.since if self.outage.active else 0.0
         slots, most = (self._slots, self._unproven), self._config.delivery.concurrency
-        return Live(self.paused, self._stopping, since, *slots, most, found.live() if found else None)
+        known = found.live(time.time()) if found else None
+        return Live(self.paused, self._stopping, since, *slots, most, known, self.throttle.of(site))
+
+    def sites(self) -> list[str]:
+        """The sites that are worked on or remembered."""
+        return list(self._sites)
 
     # ------------------------------------------------------------------ what is due
 
@@ -105,13 +115,14 @@ class Runner(Generic[P]):
             self._poked.clear()
             if not self.paused and len(self._lanes) < MAX_LANES:
                 try:
-                    full = [site.name for site in self._sites.values() if site.full]
+                    full = [site.name for site in self._sites.values() if site.full] + self.throttle.paused()
                     due = await self._store.due(time.time(), MAX_LANES, full)
                     for lane in due:
                         self._parked.pop(lane.id, None)
                     self.wake(due)
                 except Unavailable:
                     pass  # said by whoever met it first; the next tick tries again
+            self.throttle.expire(time.time())
             self._resume()
             try:
                 async with asyncio.timeout(TICK):
@@ -135,8 +146,7 @@ class Runner(Generic[P]):
                 if len(self._lanes) >= MAX_LANES:
                     return
                 state = self._lanes[lane.id] = LaneState(lane)
-                self._to_plan.append(state)
-                self._plan_some()
+                self._plans.add(functools.partial(self._plan, state))
                 continue
             state.generation += 1
             if state.site is not None:
@@ -165,12 +175,6 @@ class Runner(Generic[P]):
 
     # ------------------------------------------------------------------ plans
 
-    def _plan_some(self) -> None:
-        while self._to_plan and self._planning < MAX_PLANNING:
-            state = self._to_plan.pop()
-            self._planning += 1
-            self._spawn(self._plan(state))
-
     async def _plan(self, state: LaneState) -> None:
         """Find the site of a lane and let it wait there, or deal with what stands in the way."""
         site = None
@@ -179,8 +183,6 @@ class Runner(Generic[P]):
         except Unavailable:
             pass  # the next tick finds the lane due again
         finally:
-            self._planning -= 1
-            self._plan_some()
             if site is None or not site.takes(time.time()):
                 self._lanes.pop(state.lane.id, None)
         if site is not None and state.lane.id in self._lanes:
@@ -200,6 +202,8 @@ class Runner(Generic[P]):
             site = self._sites.get(plan.site) or Site(row, self._config.delivery.per_site)
             self._sites[plan.site] = site
             state.lane = DueLane(lane.id, lane.destination, lane.route, plan.site)
+        if site.limits is not self._courier.limits(plan.site):
+            self._reshape(plan.site)
         state.plan, state.planned_at, state.site = plan, time.monotonic(), site
         return site
 
@@ -237,9 +241,29 @@ class Runner(Generic[P]):
             site.claiming += 1
             self._slots += 1
             self._unproven += not site.proven
+            site.spend(now)
             self._spawn(self._slot(site, site.proven))
             if once:
                 return
+        if wait := site.token_wait(now):
+            self._alarm.at(site.name, wait)
+
+    def _token(self, name: str) -> None:
+        """The rate of a site allows another message."""
+        if (site := self._sites.get(name)) is not None:
+            self._fill(site, once=True)
+
+    def _reshape(self, name: str) -> None:
+        """Other terms may hold for a site: settings, a rule that fired, one that ended."""
+        if (site := self._sites.get(name)) is None:
+            return
+        standing = self.throttle.of(name)
+        site.shape(self._courier.limits(name), standing, time.time())
+        if standing:
+            self._courier.part(name)
+        if site.paused:
+            self._drop(site)
+        self.poke()
 
     def _room(self, site: Site) -> bool:
         """Half of all slots is kept for sites that are known to answer, so that dead ones cannot take them all."""
@@ -259,17 +283,12 @@ class Runner(Generic[P]):
                     await pending
                     pending = None
                 if claim is None or state is None:
+                    site.save()
                     return
                 self._fill(site, once=True)
                 pending = await self._carry(site, state, claim)
-                if (
-                    pending is None
-                    or self._stopping
-                    or self.paused
-                    or self.outage.active
-                    or site.failures
-                    or site.in_use > int(site.limit)
-                ):
+                still = self._stopping or self.paused or self.outage.active
+                if pending is None or still or not site.may_go_on(time.time()):
                     return
                 site.claiming += 1
         finally:
@@ -352,6 +371,8 @@ class Runner(Generic[P]):
                 self.poke()
         if delivery is None:
             return asyncio.ensure_future(self._recorder.hold(claim, note))
+        if not self.outage.active:
+            self.throttle.watch(site, delivery, time.time())
         delivery = self._breakers.judge(site, claim, delivery)
         if site.failures:  # its lanes come due again with the probe
             self._drop(site)
@@ -384,29 +405,9 @@ class Runner(Generic[P]):
 
     # ------------------------------------------------------------------ life
 
-    def _spawn(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        """A slot must never die silently: what it claimed would stand as sending until the next start."""
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._publish(Notice(time.time(), "error", f"a delivery slot failed: {type(error).__name__}: {error}"))
-
     async def drain(self, patience: float, after_dot: float) -> None:
         """Claim nothing new; let deliveries finish for `patience` seconds, those that wait for the reply to the dot for
         `after_dot`, then give the rest back to the queue."""
         self._stopping = True
         self.poke()
-        began = time.monotonic()
-        while self._tasks:
-            passed = time.monotonic() - began
-            if passed >= (after_dot if self._courier.awaiting_verdicts else patience):
-                break
-            await asyncio.wait(self._tasks, timeout=min(1.0, max(patience - passed, 0.05)))
-        if late := set(self._tasks):
-            for task in late:
-                task.cancel()
-            await asyncio.wait(late, timeout=5)
+        await self._crew.finish(lambda: after_dot if self._courier.awaiting_verdicts else patience)

@@ -37,6 +37,7 @@ _TABLES: Final = (
     ("failure", "minute"),
     ("moment", "minute"),
     ("suppression", "id"),
+    ("restraint", "id"),
 )
 _WAITS: Final = "state IN ('queued', 'sending', 'deferred', 'held')"
 _HIGHEST: Final = (1 << 63) - 1
