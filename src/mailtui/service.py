@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailtui import __version__
-from mailtui.control import api
+from mailtui.control import api, api_shaping
 from mailtui.control.results import BackedUp, Disk, Draining, Flushed, Pruned, Rate, Rates, Reloaded, StatusView
 from mailtui.errors import ControlError
 from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
@@ -42,6 +42,8 @@ from mailtui.queue.schedule import Backoff
 from mailtui.queue.selection import select
 from mailtui.queue.verbs import Verb
 from mailtui.rates import NAMES
+from mailtui.shapes import Lifted, SiteShape
+from mailtui.shaping_desk import ShapingDesk
 from mailtui.suppression_desk import SuppressionDesk
 from mailtui.suppressions import Difference, Suppression, SuppressionPage
 from mailtui.views import (
@@ -68,6 +70,7 @@ class Desk:
         self._reader = reader
         self._operator = operator
         self._suppression = SuppressionDesk(relay, reader)
+        self._shaping = ShapingDesk(relay)
 
     # ------------------------------------------------------------------ reads
 
@@ -97,7 +100,7 @@ class Desk:
         told = [f"mail is refused for now: {pressure}"] if pressure and not relay.draining else []
         if relay.runner.outage.active:
             told.append("nothing can be reached: our network or resolver fails")
-        return told + (["deliveries are paused"] if relay.runner.paused else [])
+        return told + (["deliveries are paused"] if relay.runner.paused else []) + self._shaping.trouble()
 
     async def queue_list(self, request: api.QueueList) -> QueuePage:
         now = time.time()
@@ -237,6 +240,14 @@ class Desk:
 
     async def suppress_import(self, request: api.SuppressImport, actor: str) -> tuple[Difference, ...]:
         return await self._suppression.merge(request.entries, actor, request.dry_run)
+
+    # ------------------------------------------------------------------ shaping
+
+    async def shaping_list(self, request: api_shaping.ShapingList) -> tuple[SiteShape, ...]:
+        return self._shaping.sites(request.site, request.restrained, request.limit)
+
+    async def shaping_lift(self, request: api_shaping.ShapingLift, actor: str) -> Lifted:
+        return await self._shaping.lift(request.site, request.reason, actor)
 
 
 def _window(text: str) -> float:

@@ -13,7 +13,7 @@ import click
 from mailtui import __version__
 from mailtui.control.api import ACTIONS, REQUESTS, Audit, Backup, Prune, Show, Status, Undo
 
-from . import actions, context, host, offline, reads, suppress, verbs
+from . import actions, context, host, offline, reads, shaping, suppress, verbs
 from .context import Context
 
 WAYS: Final = """\
@@ -54,7 +54,7 @@ _OWN: Final = {
 }
 
 for _request in REQUESTS.values():
-    if _request.name not in _OWN and not _request.name.startswith("suppress."):
+    if _request.name not in _OWN and not _request.name.startswith(("suppress.", "shaping.")):
         _GROUPS.get(_request.name.partition(".")[0], main).add_command(verbs.command(_request))
 for _action in ACTIONS:
     main.add_command(actions.command(_action))
@@ -64,5 +64,6 @@ for _command in (
     *(host.serve, host.check_config, host.demo, host.passwd, host.dkim),
     *(offline.check_queue, offline.backup, offline.prune),
     suppress.group,
+    shaping.group,
 ):
     main.add_command(_command)

@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta
 
 from mailtui.events import AnyEvent, Event
 from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.shapes import Lifted, SiteShape
 from mailtui.suppressions import MANUAL, Difference, Suppression, SuppressionPage, Until, Wanted
 from mailtui.suppressions import Entry as Listed
 from mailtui.suppressions import Reason as ListedFor
@@ -29,6 +30,7 @@ from mailtui.views import (
     ReasonRow,
 )
 
+from .api_shaping import ShapingLift, ShapingList
 from .request import Request, Risk
 from .results import BackedUp, Draining, Flushed, Pruned, Reloaded, StatusView
 
@@ -358,6 +360,7 @@ REQUESTS: Final[dict[str, type[Request[object]]]] = {
         *(Undo, Cancel, Audit),
         *(DnsFlush, Reload, Drain, Stop, Prune, Backup),
         *(SuppressList, SuppressLookup, SuppressAdd, SuppressRemove, SuppressImport),
+        *(ShapingList, ShapingLift),
     )
 }
 
@@ -401,6 +404,8 @@ class Service(Protocol):
     async def suppress_add(self, request: SuppressAdd, actor: str) -> Suppression: ...
     async def suppress_remove(self, request: SuppressRemove, actor: str) -> tuple[Suppression, ...]: ...
     async def suppress_import(self, request: SuppressImport, actor: str) -> tuple[Difference, ...]: ...
+    async def shaping_list(self, request: ShapingList) -> tuple[SiteShape, ...]: ...
+    async def shaping_lift(self, request: ShapingLift, actor: str) -> Lifted: ...
 
     def content(self, request: Content) -> AsyncIterator[bytes]:
         """The octets of a message, in chunks; ControlError before the first when there is none."""

@@ -24,7 +24,10 @@ RELAY: Final = "relay"
 BATCH: Final = 500
 LANES: Final = 100
 
-_COLUMNS: Final = "site, rule, since, until, count, cause, class, host, connections, rate_count, rate_seconds, paused, recipient, id, action"
+_STANDING: Final = (
+    "SELECT site, rule, since, until, count, cause, class, host, connections, rate_count, rate_seconds, paused, recipient, id, action"
+    " FROM restraint WHERE ended_at IS NULL ORDER BY id"
+)
 _SAVE: Final = (
     "INSERT INTO restraint (site, rule, since, until, count, cause, class, host, connections, rate_count, rate_seconds, paused,"
     " recipient, credit_from) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -43,9 +46,7 @@ _PAGE: Final = (
 
 def standing(db: sqlite3.Connection) -> list[Restraint]:
     """Everything that stands, the oldest first."""
-    return [
-        _restraint(row) for row in db.execute(f"SELECT {_COLUMNS} FROM restraint WHERE ended_at IS NULL ORDER BY id")
-    ]
+    return [_restraint(row) for row in db.execute(_STANDING)]
 
 
 def _restraint(row: tuple[object, ...]) -> Restraint:

@@ -29,7 +29,7 @@ def slots(of: Site, now: float = NOW) -> int:
 def test_what_it_carries_can_be_seen() -> None:
     subject = site(failures=2, broken_until=NOW + 9, reason="refused")
     subject.in_use = 1
-    live = subject.live()
+    live = subject.live(NOW)
     assert (live.name, live.in_use, live.limit, live.configured, live.proven) == ("s", 1, UNPROVEN, 20, False)
     assert (live.failures, live.broken_until, live.reason, live.lanes) == (2, NOW + 9, "refused", 0)
 
