@@ -99,9 +99,9 @@ def _route(route: Route, key: str) -> None:
 
 
 def _shaping(shaping: Shaping, key: str) -> None:
-    _distinct(f"{key}.rules", "name", (rule.name for rule in shaping.rules))
     for index, rule in enumerate(shaping.rules):
         _shaping_rule(rule, f"{key}.rules[{index}]")
+    _distinct(f"{key}.rules", "name", (rule.name for rule in shaping.rules))
 
 
 def _shaping_rule(rule: ShapingRule, key: str) -> None:

@@ -46,6 +46,7 @@ _DECIMAL: Final = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _UNIT_OCTETS: Final = _DECIMAL | {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _SIZE: Final = re.compile(rf"([0-9]{{1,15}})({'|'.join(_UNIT_OCTETS)})")
 _RATE: Final = re.compile(r"([1-9][0-9]{0,8})/(s|min|m|h|d)")
+_REPEATED: Final = re.compile(r"\([^()]*[*+}][^()]*\)[*+{]")
 _SELECTOR: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_-]{1,63})*", re.IGNORECASE | re.ASCII)
 _ACCOUNT: Final = re.compile(r"@?[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
@@ -136,8 +137,11 @@ def rate(value: object) -> Rate:
 
 
 def pattern(value: object) -> str:
-    """A regular expression of Python, short and on one line: it is searched in what strangers write."""
-    wanted = f"a regular expression of at most {LONGEST_PATTERN} characters"
+    """A regular expression of Python, short and on one line. It is searched in what strangers write, so that what takes a time
+    exponential in the text, like `(a+)+`, is refused."""
+    wanted = f"a regular expression of at most {LONGEST_PATTERN} characters, without a repeated repetition"
+    if isinstance(value, str) and _REPEATED.search(value):
+        raise Rejected(wanted)
     if not isinstance(value, str) or not 1 <= len(value) <= LONGEST_PATTERN or not value.isprintable():
         raise Rejected(wanted)
     try:

@@ -155,7 +155,10 @@ class Throttle:
             while more:
                 more = await self._store.run(lambda db: restraints.credit(db, one.site, one.rule, lifetimes))
             now = time.time()
-            await self._store.run(lambda db: restraints.end(db, one.site, one.rule, now))
+            over = await self._store.run(lambda db: restraints.end(db, one.site, one.rule, now))
+            if not over:  # continued, or changed by an operator meanwhile
+                await self.restore()
+                return
         except MailtuiError:
             return  # said by whoever met it first; the next tick tries again
         finally:
