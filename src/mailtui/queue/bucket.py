@@ -12,6 +12,8 @@ from mailtui.config import Rate
 
 #: What the sum of many small fillings may lack of a whole token.
 _ROUNDING: Final = 1e-6
+#: Seconds that a clock's reading, a float of POSIX seconds, may be off.
+_RESOLUTION: Final = 1e-6
 
 
 class Bucket:
@@ -44,7 +46,7 @@ class Bucket:
         """Take a token if there is one."""
         if not self.ready(now):
             return False
-        self._tokens = max(0.0, self._tokens - 1)
+        self._tokens -= 1
         return True
 
     def give_back(self) -> None:
@@ -54,4 +56,4 @@ class Bucket:
     def next_at(self, now: float) -> float:
         """When the next token is there: `now` if it is."""
         missing = 1 - self.tokens(now)
-        return now if missing <= _ROUNDING else now + missing / self._per_second
+        return now if missing <= _ROUNDING else now + missing / self._per_second + _RESOLUTION
