@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
+import pytest
 from tests.kit.relays import (
     Net,
     attempts,
@@ -93,7 +94,7 @@ async def test_a_rate_is_kept_and_waiting_for_it_is_no_attempt(tmp_path: Path) -
 
         took = time.monotonic() - began
         assert took >= (60 - 20) / 20 - 0.2, "no faster than the rate allows"
-        assert took < 6, "and not much slower: a slot wakes with its token, not with a clock of seconds"
+        assert took < 8, "and not much slower: a slot wakes with its token, not with a clock of seconds"
         assert {len(attempts(relay, address)) for address in many(60)} == {1}
         assert sum(received(remote).values()) == 60
         arrived = sorted(item.at for item in remote.mailbox)
@@ -224,8 +225,11 @@ async def test_a_pause_outlives_a_restart_ends_by_itself_and_uses_up_no_lifetime
             first = min(found["started"] for address in many(6) for found in attempts(relay, address)[-1:])
             assert first >= row["until"], "nothing was tried before its end"
             for address in many(6):
-                given = recipient(relay, address)["expires_at"] - before[address]["expires_at"]
-                assert 2.0 <= given <= 3.0
+                found = recipient(relay, address)
+                (message,) = rows(relay, "SELECT received_at FROM message WHERE id = ?", found["id"] >> 20)
+                waited = row["until"] - max(row["since"], message["received_at"])
+                assert found["expires_at"] == pytest.approx(before[address]["expires_at"] + waited, abs=0.001)
+                assert waited > 0
             assert ledger(relay) == {"delivered": 6}
 
 

@@ -28,7 +28,7 @@ DESTINATIONS: Final = 100
 class _Met:
     """A site as it was met: its hosts, the destinations there that some entry names, and what follows from them."""
 
-    hosts: tuple[str, ...]
+    hosts: frozenset[str]
     destinations: set[str] = field(default_factory=set)
     limits: Limits | None = None
 
@@ -50,12 +50,14 @@ class Shaper:
 
     def meet(self, site: str, hosts: Iterable[str], destination: str = "") -> None:
         """A site with these MX hosts serves `destination` ("" where the route does not depend on it)."""
-        names = tuple(host.lower() for host in hosts)
+        names = frozenset(host.lower() for host in hosts)
         met = self._met.get(site)
-        if met is None or met.hosts != names:
+        if met is None:
             if len(self._met) >= SITES:
                 self._met.popitem(last=False)
             met = self._met[site] = _Met(names)
+        elif met.hosts != names:  # one of them could not be looked up, say
+            met.hosts, met.limits = names, None
         room = destination not in met.destinations and len(met.destinations) < DESTINATIONS
         if destination and room and self._named(destination):
             met.destinations.add(destination)

@@ -202,7 +202,7 @@ class Runner(Generic[P]):
             site = self._sites.get(plan.site) or Site(row, self._config.delivery.per_site)
             self._sites[plan.site] = site
             state.lane = DueLane(lane.id, lane.destination, lane.route, plan.site)
-        if site.limits is not self._courier.limits(plan.site):
+        if site.limits != self._courier.limits(plan.site):
             self._reshape(plan.site)
         state.plan, state.planned_at, state.site = plan, time.monotonic(), site
         return site

@@ -33,6 +33,16 @@ def test_hosted_domains_have_what_their_hosts_have() -> None:
     assert found.limits("google.com+5~abc").max_connections == 3
 
 
+def test_the_order_of_hosts_is_nothing_and_what_changes_is_seen() -> None:
+    found = shaper(Shaping(match="big.example", rate=Rate(1, 1)))
+    found.meet("mx", ["a.example", "b.example"], "big.example")
+    before = found.limits("mx")
+    found.meet("mx", ["b.example", "a.example"])
+    assert found.limits("mx") is before
+    found.meet("mx", ["b.example"])
+    assert found.limits("mx") == before, "the destination is still served there"
+
+
 def test_an_entry_for_a_destination_holds_for_the_site_behind_it_whoever_comes_next() -> None:
     found = shaper(Shaping(match="big.example", rate=Rate(1, 1)))
     found.meet("mx", ["mx.host.example"], "other.example")
