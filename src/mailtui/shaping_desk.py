@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from mailtui.errors import EX_DATAERR, ControlError
-from mailtui.events import Changed
+from mailtui.events import Notice
 from mailtui.model import format_recipient_id
 from mailtui.queue import restraints
 from mailtui.queue.actions import Entry, Inverse
@@ -77,8 +77,9 @@ class ShapingDesk:
             hint = "`mailtui shaping` lists the sites"
             raise ControlError("not-restrained", f"no rule restrains {site[:100]} now", hint, EX_DATAERR)
         throttle.renew()
-        self._relay.journal.publish(Changed(now, restraints.LIFT, actor, 0, []))
         rules = tuple(one.rule for one in found)
+        text = f"{site}: {actor} lifted what was put on it by {', '.join(rules)} (action {action})"
+        self._relay.journal.publish(Notice(now, "info", text))
         return Lifted(action, restraints.LIFT, len(found), len(found), 0, 0, site, rules)
 
     def trouble(self) -> list[str]:

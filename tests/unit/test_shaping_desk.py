@@ -1,14 +1,19 @@
-"""What operators are told of shaping: the terms of each site and why, and trouble only for what stands still."""
+"""What operators are told of shaping: what rules did to each site, trouble only for what stands still, and the way back."""
 
 from __future__ import annotations
 
 import time
-from types import SimpleNamespace
-from typing import cast
+from collections.abc import AsyncIterator
+from pathlib import Path
 
+import pytest
+from msgspec.structs import replace
+from tests.kit.relays import until
+
+from mailtui import config as settings
 from mailtui.config import Config, Rate, Shaping
-from mailtui.delivery.shaping import Shaper
-from mailtui.queue.live import Live, SiteLive
+from mailtui.errors import ControlError
+from mailtui.queue import restraints
 from mailtui.queue.restraints import LIFT, THROTTLE
 from mailtui.queue.shape import Restraint
 from mailtui.relay import Relay
@@ -16,66 +21,60 @@ from mailtui.shaping_desk import ShapingDesk, inverses
 from mailtui.views import moment
 
 NOW = time.time()
-PAUSED = Restraint(
-    "b.example", "theirs", NOW - 60, NOW + 600, 2, "421 busy", "throttled", "mx", paused=True, id=1, action=4
-)
+PAUSED = Restraint("b.example", "theirs", NOW - 60, NOW + 600, 2, "421 busy", "throttled", "mx", paused=True)
 SLOWED = Restraint(
-    "c.example", "ease", NOW - 60, NOW + 600, 3, "450 slow", connections=2, rate=Rate(20, 60), recipient=9 << 20 | 1
+    "a.example", "ease", NOW - 60, NOW + 600, 3, "450 slow", connections=2, rate=Rate(20, 60), recipient=9 << 20 | 1
 )
 
 
-def desk(*standing: Restraint, live: dict[str, SiteLive] | None = None) -> ShapingDesk:
-    """A desk of a relay that is nothing but what the desk asks: what the runner knows, and the settings."""
-    found = {one.site: one for one in standing}
-    throttle = SimpleNamespace(
-        sites=lambda: list(found), of=lambda name: (found[name],) if name in found else (), renew=lambda: None
-    )
-    sites = live or {}
-    runner = SimpleNamespace(
-        throttle=throttle,
-        sites=lambda: list(sites),
-        live=lambda name: Live(site=sites.get(name), restraints=throttle.of(name)),
-    )
-    shaper = Shaper(Config(shaping=(Shaping(match="a.example", rate=Rate(5, 1), shipped=False),)))
-    for name in ("a.example", "c.example"):
-        shaper.meet(name, [name])
-    return ShapingDesk(cast(Relay, SimpleNamespace(runner=runner, courier=shaper)))
+@pytest.fixture
+async def relay(tmp_path: Path) -> AsyncIterator[Relay]:
+    """A relay that is started and does nothing."""
+    shaping = (Shaping(match="a.example", rate=Rate(5, 1), shipped=False),)
+    found = Relay(Config(relay=settings.Relay(data_dir=tmp_path, hostname="relay.test"), shaping=shaping), paused=True)
+    await found.start()
+    yield found
+    await found.close()
 
 
-def at_work(name: str, in_use: int = 1) -> SiteLive:
-    return SiteLive(name, in_use, 5, 20, True, 0, 0.0, "", 1, Rate(5, 1) if name == "a.example" else None, NOW + 60)
+async def stands(relay: Relay, *found: Restraint) -> ShapingDesk:
+    for one in found:
+        await relay.store.run(lambda db, one=one: restraints.save(db, one, NOW))  # type: ignore[misc]
+    await relay.runner.throttle.restore()
+    return ShapingDesk(relay)
 
 
-def test_restrained_sites_come_first_also_when_nothing_is_at_work_there() -> None:
-    shown = desk(PAUSED, SLOWED, live={"a.example": at_work("a.example"), "c.example": at_work("c.example", 2)}).sites(
-        "", False, 9
-    )
+async def test_restrained_sites_are_shown_also_when_nothing_is_at_work_there(relay: Relay) -> None:
+    desk = await stands(relay, PAUSED, SLOWED)
+    slowed, paused = desk.sites("", False, 9)
 
-    assert [shape.site for shape in shown] == ["c.example", "b.example", "a.example"]
-    slowed, paused, plain = shown
-    assert (slowed.max_connections, slowed.rate, slowed.restraints[0].does) == (
-        2,
-        "20/m",
-        "at most 20/m, at most 2 connections",
-    )
-    assert slowed.restraints[0].id == "00000009.1"
-    assert (paused.limit, paused.paused_until, paused.restraints[0].action) == (0, moment(NOW + 600), 4)
-    assert (plain.rate, plain.sources, plain.next_token) == ("5/s", ("[[shaping]] a.example",), moment(NOW + 60))
+    assert (slowed.site, slowed.max_connections, slowed.rate) == ("a.example", 2, "20/m")
+    (row,) = slowed.restraints
+    assert (row.does, row.id, row.action) == ("at most 20/m, at most 2 connections", "00000009.1", 2)
+    assert (paused.site, paused.limit, paused.paused_until) == ("b.example", 0, moment(NOW + 600))
+    assert paused.restraints[0].cause == "421 busy"
+    assert desk.sites("", True, 9) == (slowed, paused)
+    assert [shape.site for shape in desk.sites("b.", False, 9)] == ["b.example"]
+    assert len(desk.sites("", False, 1)) == 1
 
 
-def test_sites_are_found_by_a_part_of_their_name_or_because_they_are_restrained() -> None:
-    live = {"a.example": at_work("a.example"), "c.example": at_work("c.example")}
-    assert [shape.site for shape in desk(PAUSED, live=live).sites("c.", False, 9)] == ["c.example"]
-    assert [shape.site for shape in desk(PAUSED, live=live).sites("", True, 9)] == ["b.example"]
-    assert len(desk(live=live).sites("", False, 1)) == 1
-
-
-def test_a_pause_is_trouble_and_being_slower_is_not() -> None:
-    assert desk(SLOWED).trouble() == []
-    (line,) = desk(SLOWED, PAUSED).trouble()
+async def test_a_pause_is_trouble_and_being_slower_is_not(relay: Relay) -> None:
+    assert (await stands(relay, SLOWED)).trouble() == []
+    (line,) = (await stands(relay, PAUSED)).trouble()
     assert line.startswith("rules paused b.example until ") and "mailtui shaping" in line
+    many = [replace(PAUSED, site=f"s{n}.example") for n in range(9)]
+    assert "and 7 more" in (await stands(relay, *many)).trouble()[0]
 
 
-def test_both_kinds_of_change_can_be_taken_back() -> None:
-    relay = cast(Relay, SimpleNamespace(runner=SimpleNamespace(throttle=SimpleNamespace(renew=lambda: None))))
+async def test_a_lift_ends_what_stands_and_nothing_else(relay: Relay) -> None:
+    desk = await stands(relay, PAUSED, SLOWED)
+    lifted = await desk.lift("b.example", "they called", "ana")
+
+    assert (lifted.verb, lifted.done, lifted.rules) == (LIFT, 1, ("theirs",))
+    with pytest.raises(ControlError, match=r"no rule restrains b\.example now"):
+        await desk.lift("b.example", "", "ana")
+    await until(lambda: relay.runner.throttle.sites() == ["a.example"], "the end to be written")
+
+
+async def test_both_kinds_of_change_can_be_taken_back(relay: Relay) -> None:
     assert inverses(relay).keys() == {THROTTLE, LIFT}

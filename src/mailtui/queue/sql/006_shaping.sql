@@ -25,3 +25,4 @@ CREATE TABLE restraint (
 ) STRICT;
 CREATE UNIQUE INDEX restraint_standing ON restraint (site, rule) WHERE ended_at IS NULL;
 CREATE INDEX restraint_action ON restraint (action);
+CREATE INDEX restraint_ended ON restraint (ended_at) WHERE ended_at IS NOT NULL;
