@@ -30,6 +30,7 @@ from mailtui import shaping_desk
 from mailtui.config import Rate, Shaping, ShapingRule
 from mailtui.control import api
 from mailtui.control.api_shaping import ShapingLift, ShapingList
+from mailtui.delivery.route import read_rules
 from mailtui.delivery.transcript import unpack
 from mailtui.events import Notice
 from mailtui.lab.personality import Act, Personality, Then
@@ -118,8 +119,10 @@ async def test_why_speaks_of_the_rate(tmp_path: Path) -> None:
             assert shape.next_token is not None
             assert recipient(relay, "second@busy.test")["attempts"] == 0
 
-            relay.courier.configure(msgspec.structs.replace(relay.config, shaping=()), relay.courier._rules)
-            relay.runner.configure(relay.config)
+            assert repr(relay.runner._alarm) == "1 sites wait for a token", "woken by it, not by a look once a second"
+            free = msgspec.structs.replace(relay.config, shaping=())
+            relay.courier.configure(free, read_rules(free.route, free.delivery.port))
+            relay.runner.configure(free)
         await settled(relay)
 
 

@@ -185,6 +185,9 @@ class Alarm:
         self._fill = fill
         self._set: set[str] = set()
 
+    def __repr__(self) -> str:
+        return f"{len(self._set)} sites wait for a token"
+
     def at(self, site: str, wait: float) -> None:
         """In `wait` seconds, unless it rings for that site anyway."""
         if site not in self._set:
