@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from mailtui import config as settings
+from mailtui import shaping_desk
 from mailtui.config import Config
 from mailtui.control.server import Server
 from mailtui.delivery.transcript import unpack
@@ -46,7 +47,11 @@ async def hosted(config: Config) -> AsyncIterator[tuple[Relay, Reader]]:
     await relay.start()
     try:
         reader = await Reader.open(relay.store.path, unpack)
-        inverses = {**relay.suspender.inverses, **relay.store.hold_rules.inverses()}
+        inverses = {
+            **relay.suspender.inverses,
+            **relay.store.hold_rules.inverses(),
+            **shaping_desk.inverses(relay),
+        }
         operator = Operator(relay.store, reader, relay.runner.unblock, relay.journal.publish, inverses=inverses)
         server = Server(Desk(relay, reader, operator), relay.journal, lambda: relay.config)
         try:

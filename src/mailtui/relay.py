@@ -131,6 +131,7 @@ class Relay:
     async def _recover(self) -> None:
         now = time.time()
         forgotten, taken, quarantined = await self.store.recover(now)
+        await self.runner.throttle.restore()
         if forgotten:
             self._note(
                 "info",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from mailtui import __version__
 from mailtui.bundles import Bundle
-from mailtui.control import api, api_holdrules
+from mailtui.control import api, api_holdrules, api_shaping
 from mailtui.control.api_report import Report
 from mailtui.control.api_suspend import Resume, Suspend, Suspensions
 from mailtui.control.results import BackedUp, Disk, Draining, Flushed, Pruned, Rate, Rates, Reloaded, StatusView
@@ -48,6 +48,8 @@ from mailtui.queue.selection import select
 from mailtui.queue.verbs import Verb
 from mailtui.rates import NAMES
 from mailtui.report_desk import ReportDesk
+from mailtui.shapes import Lifted, SiteShape
+from mailtui.shaping_desk import ShapingDesk
 from mailtui.suppression_desk import SuppressionDesk
 from mailtui.suppressions import Difference, Suppression, SuppressionPage
 from mailtui.suspension_desk import SuspensionDesk
@@ -79,6 +81,7 @@ class Desk:
         self._reports = ReportDesk(relay, reader)
         self._suspension = SuspensionDesk(relay, reader)
         self._hold_rules = HoldRuleDesk(relay, reader)
+        self._shaping = ShapingDesk(relay)
 
     # ------------------------------------------------------------------ reads
 
@@ -108,7 +111,8 @@ class Desk:
         told = [f"mail is refused for now: {pressure}"] if pressure and not relay.draining else []
         if relay.runner.outage.active:
             told.append("nothing can be reached: our network or resolver fails")
-        return [*told, *(["deliveries are paused"] if relay.runner.paused else []), *self._suspension.trouble()]
+        paused = ["deliveries are paused"] if relay.runner.paused else []
+        return [*told, *paused, *self._suspension.trouble(), *self._shaping.trouble()]
 
     async def queue_list(self, request: api.QueueList) -> QueuePage:
         now = time.time()
@@ -279,6 +283,14 @@ class Desk:
 
     async def holdrule_remove(self, request: api_holdrules.HoldRuleRemove, actor: str) -> HoldRule:
         return await self._hold_rules.remove(request.rule, actor, request.reason)
+
+    # ------------------------------------------------------------------ shaping
+
+    async def shaping_list(self, request: api_shaping.ShapingList) -> tuple[SiteShape, ...]:
+        return self._shaping.sites(request.site, request.restrained, request.limit)
+
+    async def shaping_lift(self, request: api_shaping.ShapingLift, actor: str) -> Lifted:
+        return await self._shaping.lift(request.site, request.reason, actor)
 
 
 def _window(text: str) -> float:

@@ -49,6 +49,8 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "suppress.lookup": {"entry": "a@example.org"},
     "suppress.add": {"entry": "@example.org", "reason": "moved", "expires": "2026-11-22T10:00:00Z", "note": "so"},
     "suppress.remove": {"entries": ["a@example.org"]},
+    "shaping.list": {"site": "google.com", "restrained": True, "limit": 5},
+    "shaping.lift": {"site": "google.com+5~abc", "reason": "they called"},
     "suppress.import": {"entries": [{"entry": "a@example.org", "expires": None, "reason": "moved"}], "dry_run": True},
     "holdrule.add": {"filter": "subject~invoice", "lasts": "2h", "reason": "ticket 7"},
     "holdrule.list": {"everything": True, "limit": 3},

@@ -229,6 +229,8 @@ def to_toml(tables: Mapping[str, Table | Sequence[Table]]) -> str:
 def _value(value: object) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{key} = {_value(item)}' for key, item in value.items())} }}"
     if isinstance(value, Path):
         value = str(value)
     return json.dumps(value, ensure_ascii=False)

@@ -30,6 +30,7 @@ from mailtui.config import (
     Retry,
     Route,
     Secret,
+    ShapingRule,
     User,
     changed,
     load,
@@ -39,9 +40,11 @@ from mailtui.config import (
 )
 from mailtui.config.addresses import next_hop
 from mailtui.config.reader import keys, read
+from mailtui.config.settings import SHAPING_CLASSES
 from mailtui.config.values import LONGEST, duration, rate, size
 from mailtui.errors import ConfigError
 
+RULE = "[[shaping]]\nmatch = '*'\n[[shaping.rules]]\nname = 'r'\n"
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$" + "A" * 43
 
@@ -255,6 +258,19 @@ def test_an_endpoint_is_written_as_it_was_read() -> None:
         ("[[user]]\nrate = '100'", 'user[0].rate: expected a rate such as "100/h", got "100"'),
         ("[[dkim]]\ndomain = 'example.org'", "dkim[0].selector: required key is missing"),
         ("[[dkim]]\nselector = 'a b'", 'dkim[0].selector: expected a selector such as "2025a", got "a b"'),
+        ("[[shaping]]\nrate = '1/s'", "shaping[0].match: required key is missing"),
+        ("[[shaping]]\nmatch = 'mx*.example.com'", 'shaping[0].match: expected a domain, "*.domain" or "*", got "mx*.example.com"'),
+        ("[[shaping]]\nmatch = '*'\nrate = '100/minute'", 'shaping[0].rate: expected a rate such as "100/h", got "100/minute"'),
+        ("[[shaping]]\nmatch = '*'\nmax_conections = 1", 'shaping[0].max_conections: unknown key, did you mean "max_connections"?'),
+        (RULE + "class = 'slow'\npause = true", f'shaping[0].rules[0].class: expected one of {", ".join(SHAPING_CLASSES)}, got "slow"'),
+        (RULE + "pattern = '('", 'shaping[0].rules[0].pattern: expected a regular expression of at most 200 characters, without a repeated repetition, got "("'),
+        (RULE + "pattern = '(a+)+$'", 'shaping[0].rules[0].pattern: expected a regular expression of at most 200 characters, without a repeated repetition, got "(a+)+$"'),
+        (RULE + "pattern = 'a'\nthreshold = 0", "shaping[0].rules[0].threshold: expected an integer from 1 to 1000, got 0"),
+        (RULE + "pattern = 'a'\nslower = 2", "shaping[0].rules[0].slower: expected a number from 0 to 1, got 2"),
+        (RULE + "pattern = 'a'\nslower = 0", "shaping[0].rules[0].slower: expected a factor above 0 and below 1; to stop for a while, pause = true"),
+        (RULE + "pattern = 'a'", "shaping[0].rules[0]: does nothing; it needs slower, rate, max_connections or pause"),
+        (RULE + "pause = true", "shaping[0].rules[0]: needs a class or a pattern, else it would speak of every failure"),
+        (RULE + "pattern = 'a'\npause = true\n[[shaping.rules]]\nname = 'r'\npattern = 'b'\npause = true", "shaping[0].rules[1].name: the same as in shaping[0].rules[0]"),
         ("[dsn]\nrate = '0/m'", 'dsn.rate: expected a rate such as "100/h", got "0/m"'),
         ("[dsn]\npostmaster = 'me'", 'dsn.postmaster: expected an address such as "postmaster@example.org", got "me"'),
         ("[control]\noperators = ['a b']", 'control.operators[0]: expected a user such as "root" or a group such as "@wheel", got "a b"'),
@@ -263,7 +279,6 @@ def test_an_endpoint_is_written_as_it_was_read() -> None:
         ("[tls]\nmta_sts = true", "tls.mta_sts: unknown key"),
         ("[tls]\ndane = true", "tls.dane: unknown key"),
         ("[trust]\npreflight = 'warn'", "trust.preflight: unknown key"),
-        ("[[shaping]]", "shaping: unknown key"),
         ("[feedback]", "feedback: unknown key"),
         ("[suppression]\non = ['mailbox-full']", 'suppression.on[0]: expected one of no-such-user, mailbox-disabled, no-such-domain, moved, null-mx, got "mailbox-full"'),
         ("[suppression.expiry]\nno_such_user = '1d'", 'suppression.expiry.no_such_user: unknown key, did you mean "no-such-user"?'),
@@ -495,7 +510,7 @@ def test_the_example_names_every_key_and_no_other(example: dict[str, object]) ->
 def test_the_example_shows_the_defaults(example: dict[str, object]) -> None:
     shown, defaults = read(example), Config()
     for table in keys(Config):
-        if table in ("user", "route", "dkim"):
+        if table in ("user", "route", "shaping", "dkim"):
             assert len(getattr(shown, table)) == 1, "an example entry with valid values"
         elif table == "listener":
             assert shown.listener == defaults.listener
@@ -503,6 +518,8 @@ def test_the_example_shows_the_defaults(example: dict[str, object]) -> None:
             mine, theirs = getattr(shown, table), getattr(defaults, table)
             differing = {f"{table}.{key}" for key in keys(type(mine)) if getattr(mine, key) != getattr(theirs, key)}
             assert differing <= MACHINE_DEPENDENT
+    shaping = example["shaping"]
+    assert isinstance(shaping, list) and sorted(shaping[0]["rules"][0]) == sorted(keys(ShapingRule))
     relay = example["relay"]
     dsn = example["dsn"]
     assert isinstance(relay, dict) and relay["socket"] == "<data_dir>/control.sock"

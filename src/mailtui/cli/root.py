@@ -15,7 +15,7 @@ from mailtui.control.api import ACTIONS, REQUESTS, Audit, Backup, Prune, Show, S
 from mailtui.control.api_report import Report
 from mailtui.control.api_suspend import Resume, Suspend, Suspensions
 
-from . import actions, context, host, offline, reads, report, suppress, suspend, verbs
+from . import actions, context, host, offline, reads, report, shaping, suppress, suspend, verbs
 from .context import Context
 
 WAYS: Final = """\
@@ -62,7 +62,7 @@ _OWN: Final = {
 }
 
 for _request in REQUESTS.values():
-    if _request.name not in _OWN and not _request.name.startswith("suppress."):
+    if _request.name not in _OWN and not _request.name.startswith(("suppress.", "shaping.")):
         _GROUPS.get(_request.name.partition(".")[0], main).add_command(verbs.command(_request))
 for _action in ACTIONS:
     main.add_command(actions.command(_action))
@@ -73,5 +73,6 @@ for _command in (
     *(offline.check_queue, offline.backup, offline.prune),
     suppress.group,
     *(suspend.suspend, suspend.resume, suspend.suspensions),
+    shaping.group,
 ):
     main.add_command(_command)

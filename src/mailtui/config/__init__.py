@@ -6,6 +6,7 @@ what a running relay can take over.
 """
 
 from .addresses import Endpoint, Network, NextHop, parse_next_hop
+from .limits import Limits
 from .loading import load, locate
 from .reload import changed
 from .secret import Secret, read_secret
@@ -23,6 +24,8 @@ from .settings import (
     Relay,
     Retry,
     Route,
+    Shaping,
+    ShapingRule,
     Suppression,
     SuppressionExpiry,
     Timeouts,
@@ -41,6 +44,7 @@ __all__ = [
     "Dsn",
     "Endpoint",
     "Intake",
+    "Limits",
     "Listener",
     "Log",
     "Network",
@@ -52,6 +56,8 @@ __all__ = [
     "Retry",
     "Route",
     "Secret",
+    "Shaping",
+    "ShapingRule",
     "Suppression",
     "SuppressionExpiry",
     "Timeouts",

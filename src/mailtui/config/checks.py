@@ -14,7 +14,7 @@ from typing import Final
 from mailtui.errors import ConfigError
 
 from .secret import exposed, read_secret, unreadable
-from .settings import Config, Listener, Route
+from .settings import Config, Listener, Route, Shaping, ShapingRule
 
 SOCKET_PATH_MAX: Final = 107  # sockaddr_un.sun_path on Linux, less its terminating zero
 
@@ -33,6 +33,8 @@ def check(config: Config) -> None:
             raise ConfigError(f'user[{index}].senders: expected at least one sender; "*" allows all')
     for index, route in enumerate(config.route):
         _route(route, f"route[{index}]")
+    for index, shaping in enumerate(config.shaping):
+        _shaping(shaping, f"shaping[{index}]")
     _distinct("user", "name", (user.name for user in config.user))
     _distinct("dkim", "selector", ((key.domain, key.selector) for key in config.dkim))
 
@@ -94,6 +96,21 @@ def _route(route: Route, key: str) -> None:
             f'{key}.tls: a route with a username needs "required" (its default) or "verified", got "{route.tls}": '
             "credentials never travel in clear"
         )
+
+
+def _shaping(shaping: Shaping, key: str) -> None:
+    for index, rule in enumerate(shaping.rules):
+        _shaping_rule(rule, f"{key}.rules[{index}]")
+    _distinct(f"{key}.rules", "name", (rule.name for rule in shaping.rules))
+
+
+def _shaping_rule(rule: ShapingRule, key: str) -> None:
+    if not (rule.class_ or rule.pattern):
+        raise ConfigError(f"{key}: needs a class or a pattern, else it would speak of every failure")
+    if rule.slower == 0:
+        raise ConfigError(f"{key}.slower: expected a factor above 0 and below 1; to stop for a while, pause = true")
+    if rule.slower == 1 and rule.rate is None and not rule.max_connections and not rule.pause:
+        raise ConfigError(f"{key}: does nothing; it needs slower, rate, max_connections or pause")
 
 
 def _distinct(table: str, name: str, identities: Iterable[Hashable]) -> None:

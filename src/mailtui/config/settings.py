@@ -35,6 +35,22 @@ SenderGlob = Annotated[str, addresses.sender_glob]
 ListenerKind = Literal["relay", "submission", "submissions"]
 Auth = Literal["required", "optional", "off"]
 SuppressingClass = Literal["no-such-user", "mailbox-disabled", "no-such-domain", "moved", "null-mx"]
+#: Classes a shaping rule may name: what a site, or the way there, can be the cause of.
+SHAPING_CLASSES: Final = (
+    *("throttled", "too-many-connections", "ip-reputation", "domain-reputation", "content", "url-reputation"),
+    *(
+        "greylisted",
+        "auth-spf",
+        "auth-dkim",
+        "auth-dmarc",
+        "rdns",
+        "tls",
+        "relay-denied",
+        "auth-failed",
+        "sender-rejected",
+    ),
+    *("protocol", "connection", "timeout", "remote-overload", "remote-storage", "policy", "unknown", "unknown-outcome"),
+)
 RouteTls = Literal["opportunistic", "required", "verified", "off"]
 
 #: Stands for "not written": `__post_init__` puts the default there that fits the rest of the table.
@@ -196,6 +212,39 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
             msgspec.structs.force_setattr(self, "tls", "required" if self.username else "opportunistic")
 
 
+class ShapingRule(msgspec.Struct, frozen=True, kw_only=True, rename={"class_": "class", "for_": "for"}):
+    """What is done to a site for a while (`for`) once it has given `threshold` replies of a kind within `window`.
+
+    `class` and `pattern` (on "421 4.7.0 text", case ignored) must both hold where both are given. `slower` is a factor on
+    connections and rate, 1 changes nothing; `max_connections` 0 changes nothing.
+    """
+
+    name: Annotated[str, values.word]
+    class_: Annotated[str, values.or_empty(values.choice(SHAPING_CLASSES))] = ""
+    pattern: Annotated[str, values.or_empty(values.pattern)] = ""
+    threshold: Annotated[int, values.integer(1, 1000)] = 1
+    window: Seconds = 600.0
+    slower: Annotated[float, values.fraction] = 1.0
+    rate: Annotated[Rate | None, values.optional(values.rate)] = None
+    max_connections: CountOrNone = 0
+    pause: bool = False
+    for_: Seconds = 3600.0
+
+
+class Shaping(msgspec.Struct, frozen=True, kw_only=True):
+    """How much the sites that `match` (by an MX host, or a destination there) get; 0 and None leave it to others.
+
+    `shipped` false: nothing of the settings that come with mailtui applies to these sites.
+    """
+
+    match: Annotated[str, addresses.destination_glob]
+    max_connections: CountOrNone = 0
+    rate: Annotated[Rate | None, values.optional(values.rate)] = None
+    per_connection: CountOrNone = 0
+    shipped: bool = True
+    rules: tuple[ShapingRule, ...] = ()
+
+
 class Tls(msgspec.Struct, frozen=True, kw_only=True):
     """TLS in both directions; `ca_file` None trusts the system's authorities."""
 
@@ -278,6 +327,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     timeouts: Timeouts = Timeouts()
     dns: Dns = Dns()
     route: tuple[Route, ...] = ()
+    shaping: tuple[Shaping, ...] = ()
     tls: Tls = Tls()
     dkim: tuple[Dkim, ...] = ()
     trust: Trust = Trust()

@@ -31,8 +31,13 @@ class Rate(msgspec.Struct, frozen=True):
     count: int
     seconds: int
 
+    def __str__(self) -> str:
+        unit = {1: "s", 60: "m", 3600: "h", 86400: "d"}.get(self.seconds, f"{self.seconds}s")
+        return f"{self.count}/{unit}"
+
 
 LARGEST: Final = 2**31 - 1  # what every counter of ours, and of C libraries below, can hold
+LONGEST_PATTERN: Final = 200
 LONGEST: Final = 3650 * 86400.0  # ten years: keeps every computed date printable
 
 _UNIT_SECONDS: Final = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
@@ -40,7 +45,8 @@ _DURATION: Final = re.compile("".join(rf"(?:(?P<{u}>[0-9]{{1,9}}(?:\.[0-9]{{1,3}
 _DECIMAL: Final = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _UNIT_OCTETS: Final = _DECIMAL | {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _SIZE: Final = re.compile(rf"([0-9]{{1,15}})({'|'.join(_UNIT_OCTETS)})")
-_RATE: Final = re.compile(r"([1-9][0-9]{0,8})/([smhd])")
+_RATE: Final = re.compile(r"([1-9][0-9]{0,8})/(s|min|m|h|d)")
+_REPEATED: Final = re.compile(r"\([^()]*[*+}][^()]*\)[*+{]")
 _SELECTOR: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_-]{1,63})*", re.IGNORECASE | re.ASCII)
 _ACCOUNT: Final = re.compile(r"@?[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
@@ -125,9 +131,24 @@ def positive_size(value: object) -> int:
 
 
 def rate(value: object) -> Rate:
-    """`"100/h"`: messages per second (s), minute (m), hour (h) or day (d)."""
+    """`"100/h"`: messages per second (s), minute (m or min), hour (h) or day (d)."""
     found = _match(_RATE, value, 'a rate such as "100/h"')
-    return Rate(int(found[1]), int(_UNIT_SECONDS[found[2]]))
+    return Rate(int(found[1]), int(_UNIT_SECONDS[found[2].removesuffix("in")]))
+
+
+def pattern(value: object) -> str:
+    """A regular expression of Python, short and on one line. It is searched in what strangers write, so that what takes a time
+    exponential in the text, like `(a+)+`, is refused."""
+    wanted = f"a regular expression of at most {LONGEST_PATTERN} characters, without a repeated repetition"
+    if isinstance(value, str) and _REPEATED.search(value):
+        raise Rejected(wanted)
+    if not isinstance(value, str) or not 1 <= len(value) <= LONGEST_PATTERN or not value.isprintable():
+        raise Rejected(wanted)
+    try:
+        re.compile(value)
+    except (re.error, RecursionError, OverflowError):
+        raise Rejected(wanted) from None
+    return value
 
 
 def path(value: object) -> Path:

@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta
 from mailtui.bundles import Bundle
 from mailtui.events import AnyEvent, Event
 from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.shapes import Lifted, SiteShape
 from mailtui.suppressions import MANUAL, Difference, Suppression, SuppressionPage, Until, Wanted
 from mailtui.suppressions import Entry as Listed
 from mailtui.suppressions import Reason as ListedFor
@@ -33,6 +34,7 @@ from mailtui.views import (
 
 from . import api_holdrules
 from .api_report import Report
+from .api_shaping import ShapingLift, ShapingList
 from .api_suspend import Resume, Suspend, Suspensions
 from .request import Request, Risk
 from .results import BackedUp, Draining, Flushed, Pruned, Reloaded, StatusView
@@ -372,6 +374,7 @@ REQUESTS: Final[dict[str, type[Request[object]]]] = {
         *(SuppressList, SuppressLookup, SuppressAdd, SuppressRemove, SuppressImport),
         *(Suspend, Resume, Suspensions),
         *api_holdrules.REQUESTS,
+        *(ShapingList, ShapingLift),
     )
 }
 
@@ -420,6 +423,8 @@ class Service(api_holdrules.Answers, Protocol):
     async def suspend(self, request: Suspend, actor: str) -> Suspended: ...
     async def resume(self, request: Resume, actor: str) -> Suspended: ...
     async def suspensions(self, request: Suspensions) -> tuple[Suspension, ...]: ...
+    async def shaping_list(self, request: ShapingList) -> tuple[SiteShape, ...]: ...
+    async def shaping_lift(self, request: ShapingLift, actor: str) -> Lifted: ...
 
     def content(self, request: Content) -> AsyncIterator[bytes]:
         """The octets of a message, in chunks; ControlError before the first when there is none."""

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from mailtui.config import Config
+from mailtui.config import Config, Limits
 from mailtui.delivery import classify, failures
 from mailtui.delivery.dns import Host, Resolver
 from mailtui.delivery.naming import named
@@ -20,6 +20,7 @@ from mailtui.delivery.pool import Pool
 from mailtui.delivery.problems import RoutingProblem
 from mailtui.delivery.route import Route, Rule, choose
 from mailtui.delivery.session import Session
+from mailtui.delivery.shaping import Shaper
 from mailtui.delivery.transaction import Transaction
 from mailtui.model import Address, Attempt, Claim, Delivery, Disposition, Obstacle, Reply, Stage, TranscriptLine
 
@@ -53,6 +54,7 @@ class Courier:
         self._read_content = read_content
         self._number = number
         self._opener = Opener(config)
+        self._shaper = Shaper(config)
         self._speaking: set[Session] = set()
         self.pool = Pool(config.delivery.per_connection, config.timeouts.quit)
         self.configure(config, rules)
@@ -60,6 +62,7 @@ class Courier:
     def configure(self, config: Config, rules: tuple[Rule, ...]) -> None:
         """Use these settings from the next claim on."""
         self._config = self._opener.config = config
+        self._shaper.configure(config)
         self._rules = rules
         self._routes = {route_key(rule.route): rule.route for rule in rules}
         self.pool.per_connection = config.delivery.per_connection
@@ -111,29 +114,44 @@ class Courier:
             if route.kind == "discard":
                 return Plan(route, "discard", ())
             if route.kind == "smarthost":
-                return Plan(route, f"{route.host}:{route.port}", await self._resolver.smarthost(route.host, route.port))
+                return self._met(
+                    Plan(route, f"{route.host}:{route.port}", await self._resolver.smarthost(route.host, route.port))
+                )
             hosts = await self._resolver.hosts(destination)
-            return Plan(route, await self._resolver.site(destination), hosts)
+            return self._met(Plan(route, await self._resolver.site(destination), hosts), destination)
         except RoutingProblem as problem:
             return Obstacle(*failures.explain(problem, Stage.DNS))
+
+    def _met(self, plan: Plan, destination: str = "") -> Plan:
+        self._shaper.meet(plan.site, (host.name for host in plan.hosts), destination)
+        return plan
+
+    def limits(self, site: str) -> Limits:
+        """What a site that was planned for may carry by the settings."""
+        return self._shaper.limits(site)
+
+    def part(self, site: str) -> None:
+        """Close the connections to a site that are not in use."""
+        self.pool.empty(site)
 
     async def deliver(self, claim: Claim, plan: Plan, signature: bytes) -> Delivery:
         """Take the claim to the first host that will talk, and tell what came of it."""
         if plan.route.kind == "discard":
             return self._discard(claim, plan.route)
         key = (plan.route.key, plan.site)
+        most = self._shaper.limits(plan.site).per_connection
         started = time.time()
         earlier: tuple[TranscriptLine, ...] = ()  # what was said by hosts that gave no session
         last: Unopened | None = None
         for host in sorted(plan.hosts, key=lambda host: host.name != claim.prefer)[:HOSTS_TRIED]:
             while (session := self.pool.take(key, claim.prefer and host.name)) is not None:
-                delivery, stale = await self._transact(session, claim, signature, key)
+                delivery, stale = await self._transact(session, claim, signature, key, most)
                 if not stale:
                     return delivery
             opened = await self._opener.open(host, plan.route, claim.destination, self._number())
             if isinstance(opened, Session):
                 opened.preamble_lines = earlier + opened.preamble_lines
-                delivery, _ = await self._transact(opened, claim, signature, key)
+                delivery, _ = await self._transact(opened, claim, signature, key, most)
                 return delivery
             last = opened
             earlier += opened.lines
@@ -142,7 +160,7 @@ class Courier:
         return self._unreached(claim, started, last, earlier)
 
     async def _transact(
-        self, session: Session, claim: Claim, signature: bytes, key: tuple[object, ...]
+        self, session: Session, claim: Claim, signature: bytes, key: tuple[object, ...], most: int
     ) -> tuple[Delivery, bool]:
         """One transaction on a session; also whether the connection had died unnoticed, before it was asked anything."""
         reused = session.messages > 0
@@ -174,7 +192,7 @@ class Courier:
             proved=transaction.proved,
             untouched=tuple(transaction.untouched),
         )
-        self.pool.give(key, session)
+        self.pool.give(key, session, most)
         return delivery, stale
 
     async def _chunks(self, message: int) -> AsyncIterator[bytes]:

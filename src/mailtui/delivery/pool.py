@@ -46,11 +46,11 @@ class Pool:
             self._idle.pop(key, None)
         return None
 
-    def give(self, key: Key, session: Session) -> None:
-        """Take a session back; one that is worn or broken is let go."""
+    def give(self, key: Key, session: Session, most: int = 0) -> None:
+        """Take a session back; one that is worn (by `most` messages, 0: as many as `per_connection`) or broken is let go."""
         if not session.alive:
             session.abort()
-        elif session.messages >= self.per_connection:
+        elif session.messages >= (most or self.per_connection):
             self.part(session)
         else:
             session.idle_since = time.monotonic()
@@ -61,6 +61,12 @@ class Pool:
         task = asyncio.get_running_loop().create_task(session.quit(self.quit_patience))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
+
+    def empty(self, site: object) -> None:
+        """Let go of what is idle at a site, by any route: keys end with the site."""
+        for key in [key for key in self._idle if key[-1] == site]:
+            for session in self._idle.pop(key):
+                self.part(session)
 
     def sweep(self, now: float) -> None:
         """Let go of what has been idle too long (`now` monotonic seconds)."""

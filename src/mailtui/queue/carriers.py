@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
+from mailtui.config import Limits
 from mailtui.model import Claim, Delivery, Obstacle
 
 
@@ -26,6 +27,12 @@ class Courier(Protocol[P]):
 
     async def plan(self, destination: str, key: str) -> P | Obstacle: ...
     async def deliver(self, claim: Claim, plan: P, signature: bytes) -> Delivery: ...
+
+    def limits(self, site: str) -> Limits:
+        """What a site that was planned for may carry by the settings."""
+
+    def part(self, site: str) -> None:
+        """Close the connections to a site that are not in use."""
 
     @property
     def awaiting_verdicts(self) -> int:

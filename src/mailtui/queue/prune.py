@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from mailtui.model import CONTENT_BITS, RECIPIENT_BITS
-from mailtui.queue import actions, hold_rules
+from mailtui.queue import actions, hold_rules, restraints
 from mailtui.queue.database import open_reader
 from mailtui.queue.verbs import BOUNCE_DELAY
 
@@ -147,6 +147,7 @@ def drop_old_rows(db: sqlite3.Connection, keep: Keep, now: float) -> Swept:
         table = first.split()[4]
         rows = [(row,) for row, at in db.execute(first, (ROWS,)) if at < now - keep.history]
         gone += db.executemany(f"DELETE FROM {table} WHERE id = ?", rows).rowcount if rows else 0
+    gone += restraints.drop_old(db, now - keep.history, ROWS)
     gone += actions.drop_old(db, now - keep.history, ROWS)
     gone += hold_rules.drop_old(db, now - keep.history, ROWS)
     return Swept(rows=gone)

@@ -8,6 +8,7 @@ what an outcome means `breakers` (for the site) and `recorder` (for the recipien
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -20,6 +21,7 @@ from mailtui.model import Attempt, Claim, Delivery, Disposition, Obstacle
 from mailtui.queue.breakers import Breakers
 from mailtui.queue.carriers import Courier, P, Sign
 from mailtui.queue.claims import Damaged
+from mailtui.queue.crew import Crew, Turns
 from mailtui.queue.lanes import DueLane, SiteRow
 from mailtui.queue.live import Live
 from mailtui.queue.prober import Prober
@@ -28,7 +30,7 @@ from mailtui.queue.schedule import Backoff
 from mailtui.queue.sites import LaneState, Outage, Site
 from mailtui.queue.standstill import Standstill, let_go
 from mailtui.queue.store import Store
-from mailtui.queue.work import Work
+from mailtui.queue.throttle import Alarm, Throttle
 
 #: Lanes at work at once; what is due beyond that stays in the database until its turn.
 MAX_LANES: Final = 5000
@@ -58,13 +60,15 @@ class Runner(Generic[P]):
         self._courier = courier
         self._sign = sign
         self._publish = publish
+        self._crew = Crew(publish)
+        self._spawn = self._crew.spawn
         self._recorder = Recorder(config, store, fingerprint, publish)
-        self._work = Work("a delivery slot", publish)
-        self._breakers = Breakers(config, store, publish, self._work.spawn, self.poke)
+        self._breakers = Breakers(config, store, publish, self._spawn, self.poke)
+        self.throttle = Throttle(store, publish, self._spawn, self._reshape)
+        self._alarm = Alarm(self._token)
         self._lanes: dict[int, LaneState] = {}
         self._sites: dict[str, Site] = {}
-        self._planning = 0
-        self._to_plan: list[LaneState] = []
+        self._plans = Turns(self._spawn, MAX_PLANNING)
         self._parked: dict[int, float] = {}  # lanes whose DNS fails: new mail is no reason to ask before their time
         self._slots = 0
         self._unproven = 0
@@ -88,8 +92,8 @@ class Runner(Generic[P]):
         self._backoff = Backoff(config.retry.schedule, config.retry.jitter)
         self._recorder.configure(config)
         self._breakers.configure(config)
-        for site in self._sites.values():
-            site.configured = config.delivery.per_site
+        for name in self._sites:
+            self._reshape(name)
 
     @property
     def outage(self) -> Outage:
@@ -100,7 +104,12 @@ class Runner(Generic[P]):
         """What stands in the way now of what waits for `site`, beside what the queue file says."""
         found, since = self._sites.get(site), self.outage.since if self.outage.active else 0.0
         slots, most = (self._slots, self._unproven), self._config.delivery.concurrency
-        return Live(self.paused, self._stopping, since, *slots, most, found.live() if found else None)
+        known = found.live(time.time()) if found else None
+        return Live(self.paused, self._stopping, since, *slots, most, known, self.throttle.of(site))
+
+    def sites(self) -> list[str]:
+        """The sites that are worked on or remembered."""
+        return list(self._sites)
 
     # ------------------------------------------------------------------ what is due
 
@@ -110,13 +119,14 @@ class Runner(Generic[P]):
             self._poked.clear()
             if not self._still and len(self._lanes) < MAX_LANES:
                 try:
-                    full = [site.name for site in self._sites.values() if site.full]
+                    full = [site.name for site in self._sites.values() if site.full] + self.throttle.paused()
                     due = await self._store.due(time.time(), MAX_LANES, full)
                     for lane in due:
                         self._parked.pop(lane.id, None)
                     self.wake(due)
                 except Unavailable:
                     pass  # said by whoever met it first; the next tick tries again
+            self.throttle.expire(time.time())
             self._resume()
             try:
                 async with asyncio.timeout(TICK):
@@ -142,8 +152,7 @@ class Runner(Generic[P]):
                 if len(self._lanes) >= MAX_LANES:
                     return
                 state = self._lanes[lane.id] = LaneState(lane)
-                self._to_plan.append(state)
-                self._plan_some()
+                self._plans.add(functools.partial(self._plan, state))
                 continue
             state.generation += 1
             if state.site is not None:
@@ -185,18 +194,15 @@ class Runner(Generic[P]):
     def probe(self, lane: DueLane, row: int) -> None:
         """Try this one due recipient although its lane is suspended, if nothing else is under way to its site."""
         if not (self._stopping or self.paused):
-            self._work.spawn(self._prober.probe(LaneState(lane), row))
+            self._spawn(self._prober.probe(LaneState(lane), row))
 
     def _site(self, row: SiteRow) -> Site:
-        return self._sites.setdefault(row.name, Site(row, self._config.delivery.per_site))
+        site = self._sites.setdefault(row.name, Site(row, self._config.delivery.per_site))
+        if site.limits != self._courier.limits(site.name):
+            self._reshape(site.name)
+        return site
 
     # ------------------------------------------------------------------ plans
-
-    def _plan_some(self) -> None:
-        while self._to_plan and self._planning < MAX_PLANNING:
-            state = self._to_plan.pop()
-            self._planning += 1
-            self._work.spawn(self._plan(state))
 
     async def _plan(self, state: LaneState) -> None:
         """Find the site of a lane and let it wait there, or deal with what stands in the way."""
@@ -206,8 +212,6 @@ class Runner(Generic[P]):
         except Unavailable:
             pass  # the next tick finds the lane due again
         finally:
-            self._planning -= 1
-            self._plan_some()
             if site is None or not site.takes(time.time()) or self._standstill.stops(state.lane, site.name):
                 self._lanes.pop(state.lane.id, None)
         if site is not None and state.lane.id in self._lanes:
@@ -226,6 +230,8 @@ class Runner(Generic[P]):
             row = await self._store.enter_site(lane.id, plan.site)
             site = self._site(row)
             state.lane = DueLane(lane.id, lane.destination, lane.route, plan.site)
+        if site.limits != self._courier.limits(plan.site):
+            self._reshape(plan.site)
         state.plan, state.planned_at, state.site = plan, time.monotonic(), site
         return site
 
@@ -263,9 +269,29 @@ class Runner(Generic[P]):
             site.claiming += 1
             self._slots += 1
             self._unproven += not site.proven
-            self._work.spawn(self._slot(site, site.proven))
+            site.spend(now)
+            self._spawn(self._slot(site, site.proven))
             if once:
                 return
+        if wait := site.token_wait(now):
+            self._alarm.at(site.name, wait)
+
+    def _token(self, name: str) -> None:
+        """The rate of a site allows another message."""
+        if (site := self._sites.get(name)) is not None:
+            self._fill(site, once=True)
+
+    def _reshape(self, name: str) -> None:
+        """Other terms may hold for a site: settings, a rule that fired, one that ended."""
+        if (site := self._sites.get(name)) is None:
+            return
+        standing = self.throttle.of(name)
+        site.shape(self._courier.limits(name), standing, time.time())
+        if standing:
+            self._courier.part(name)
+        if site.paused:
+            self._drop(site)
+        self.poke()
 
     def _room(self, site: Site) -> bool:
         """Half of all slots is kept for sites that are known to answer, so that dead ones cannot take them all."""
@@ -285,17 +311,12 @@ class Runner(Generic[P]):
                     await pending
                     pending = None
                 if claim is None or state is None:
+                    site.save()
                     return
                 self._fill(site, once=True)
                 pending = await self._carry(site, state, claim)
-                if (
-                    pending is None
-                    or self._stopping
-                    or self._still
-                    or self.outage.active
-                    or site.failures
-                    or site.in_use > int(site.limit)
-                ):
+                still = self._stopping or self._still or self.outage.active
+                if pending is None or still or not site.may_go_on(time.time()):
                     return
                 site.claiming += 1
         finally:
@@ -378,6 +399,8 @@ class Runner(Generic[P]):
                 self.poke()
         if delivery is None:
             return asyncio.ensure_future(self._recorder.hold(claim, note))
+        if not self.outage.active:
+            self.throttle.watch(site, delivery, time.time())
         delivery = self._breakers.judge(site, claim, delivery)
         if site.failures:  # its lanes come due again with the probe
             self._drop(site)
@@ -415,4 +438,4 @@ class Runner(Generic[P]):
         `after_dot`, then give the rest back to the queue."""
         self._stopping = True
         self.poke()
-        await self._work.drain(lambda: after_dot if self._courier.awaiting_verdicts else patience, patience)
+        await self._crew.finish(lambda: after_dot if self._courier.awaiting_verdicts else patience)

@@ -41,6 +41,7 @@ _TABLES: Final = (
     ("suspension_change", "action"),
     ("resuming", "lane"),
     ("hold_rule", "id"),
+    ("restraint", "id"),
 )
 _WAITS: Final = "state IN ('queued', 'sending', 'deferred', 'held')"
 _HIGHEST: Final = (1 << 63) - 1

@@ -7,10 +7,14 @@ is also at most one connection. Nothing here is persistent; the queue keeps `fai
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Final
 
+from mailtui.config import Limits
+from mailtui.queue.bucket import Bucket
 from mailtui.queue.lanes import DueLane, SiteRow
 from mailtui.queue.live import SiteLive
+from mailtui.queue.shape import Restraint, Terms, terms
 
 #: Slots before anything is known of a site, and after its first success (design 2.1: "starts at 5").
 UNPROVEN: Final = 2
@@ -55,12 +59,32 @@ class Site:
         self._learnt_until = 0.0
         self._streak = 0
         self.used_at = 0.0
+        self.limits: Limits | None = None
+        self.paused = False
+        self.bucket: Bucket | None = None
 
     def __repr__(self) -> str:
         state = "broken" if self.failures else "proven" if self.proven else "unproven"
         return f"{self.name}: {state}, {self.in_use} of {self.limit:.0f} slots, {len(self.waiting)} lanes"
 
-    def live(self) -> SiteLive:
+    def shape(self, limits: Limits, standing: Sequence[Restraint], now: float) -> None:
+        """Other terms from now on, at once; what the old rate left over is left to the new one."""
+        found, bucket = terms(limits, standing), self.bucket
+        self.limits = limits
+        self.configured = found.connections
+        self.limit = min(self.limit, float(found.connections))
+        self.paused = any(one.paused for one in standing)
+        if found.rate is None:
+            self.bucket = None
+        elif bucket is None or bucket.rate != found.rate:
+            self.bucket = Bucket(found.rate, now, None if bucket is None else bucket.tokens(now))
+
+    @property
+    def terms(self) -> Terms:
+        """What it carries at most now."""
+        return Terms(max(1, int(self.limit)), self.bucket.rate if self.bucket else None)
+
+    def live(self, now: float) -> SiteLive:
         """What it carries now."""
         return SiteLive(
             self.name,
@@ -72,13 +96,37 @@ class Site:
             self.broken_until,
             self.reason,
             len(self.waiting),
+            self.bucket.rate if self.bucket else None,
+            self.bucket.next_at(now) if self.bucket else 0.0,
         )
 
     def may_start(self, now: float) -> bool:
-        """Whether another delivery may begin: one only while broken, and that not before its time."""
+        """Whether another delivery may begin: one only while broken, and that not before its time. A token must be there."""
+        return self._has_slot(now) and (self.bucket is None or self.bucket.ready(now))
+
+    def _has_slot(self, now: float) -> bool:
+        if self.paused:
+            return False
         if self.failures:
             return self.in_use == 0 and now >= self.broken_until
         return self.in_use < int(self.limit)
+
+    def token_wait(self, now: float) -> float:
+        """Seconds until the next token, when that is all that is missing for a delivery; else 0."""
+        return self.bucket.next_at(now) - now if self.bucket and self.waiting and self._has_slot(now) else 0.0
+
+    def may_go_on(self, now: float) -> bool:
+        """Whether a slot that delivered something may take more."""
+        return not (self.failures or self.paused or self.in_use > int(self.limit)) and self.spend(now)
+
+    def spend(self, now: float) -> bool:
+        """Take the token of a delivery that begins; whether there was one."""
+        return self.bucket is None or self.bucket.take(now)
+
+    def save(self) -> None:
+        """There was nothing to deliver after all."""
+        if self.bucket is not None:
+            self.bucket.give_back()
 
     @property
     def full(self) -> bool:
@@ -86,8 +134,9 @@ class Site:
         return len(self.waiting) >= LANES
 
     def takes(self, now: float) -> bool:
-        """Whether another lane is worth keeping at hand: not while it is broken, then its lanes come due with the probe."""
-        return not self.full and now >= self.broken_until
+        """Whether another lane is worth keeping at hand: not while it is broken, then its lanes come due with the probe, nor
+        while it is paused, then they are passed over."""
+        return not self.full and not self.paused and now >= self.broken_until
 
     @property
     def probing(self) -> bool:

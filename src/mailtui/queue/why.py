@@ -82,11 +82,12 @@ def _rerouted(facts: Facts, now: float) -> Iterator[_Cause]:
 
 
 def _when(first: _Cause, at: float, now: float) -> str:
-    if first.kind in ("slots", "turn", "probe"):
+    if first.kind in ("slots", "turn", "probe", "rate"):
         return ""
     if first.kind == "outage":
         return "one delivery a minute probes, the others follow as soon as anybody answers"
-    return f"it is tried next at {ahead(at, now)}{' at the earliest' if first.kind in ('breaker', 'suspended') else ''}"
+    later = " at the earliest" if first.kind in ("breaker", "suspended", "shaping") else ""
+    return f"it is tried next at {ahead(at, now)}{later}"
 
 
 def _stopped(live: Live, now: float) -> Iterator[_Cause]:
@@ -121,6 +122,9 @@ def _timed(facts: Facts, live: Live, backoff: Backoff, now: float) -> Iterator[_
         yield _Cause("dns", text, facts.lane_until)
     if (breaker := _breaker(facts, live.site, now)) is not None:
         yield breaker
+    for one in live.restraints:
+        if one.paused:
+            yield _Cause("shaping", f"its site {one.site} is {one.told(now)}", max(one.until, now))
     if facts.next_attempt > now:
         yield _Cause(*_schedule(facts, backoff, now), facts.next_attempt)
 
@@ -204,12 +208,17 @@ def _hint(wait: float, backoff: Backoff) -> str:
 def _turn(facts: Facts, live: Live, now: float) -> _Cause:
     """Due, and nothing forbids it: only others are before it."""
     site, due = live.site, "" if now - facts.next_attempt < 1 else f" since {ago(facts.next_attempt, now)}"
+    if site is not None and site.rate is not None and site.token_at > now:
+        text = f"due{due} and waiting for the rate of {site.rate} for site {site.name}: next token at {ahead(site.token_at, now)}"
+        return _Cause("rate", text + _restrained(live, now))
     if site is not None and site.in_use >= site.limit:
         at_once = (
             f"{site.in_use} of {count(site.limit, 'delivery').replace('deliverys', 'deliveries')} at once are under way"
         )
         more = f" (up to {site.configured} as it proves itself)" if site.limit < site.configured else ""
-        return _Cause("slots", f"due{due} and waiting for a slot: to {site.name} {at_once}{more}")
+        return _Cause(
+            "slots", f"due{due} and waiting for a slot: to {site.name} {at_once}{more}{_restrained(live, now)}"
+        )
     if live.slots >= live.concurrency:
         return _Cause("slots", f"due{due} and waiting for a slot: all {live.concurrency} of the relay are at work")
     if (site is None or not site.proven) and live.unproven >= max(1, live.concurrency // 2):
@@ -218,6 +227,11 @@ def _turn(facts: Facts, live: Live, now: float) -> _Cause:
     if site is None:
         return _Cause("turn", f"due{due}; it is tried as soon as its hosts are looked up")
     return _Cause("turn", f"due{due}; nothing stands in the way, its turn comes within moments")
+
+
+def _restrained(live: Live, now: float) -> str:
+    """What rules have to do with it."""
+    return "".join(f"; {one.told(now)}" for one in live.restraints if not one.paused)
 
 
 def _expiry(facts: Facts, now: float, next_attempt: float = 0.0) -> _Cause:

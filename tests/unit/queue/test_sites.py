@@ -7,7 +7,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from mailtui.config import Limits, Rate
 from mailtui.queue.lanes import DueLane, SiteRow
+from mailtui.queue.shape import Restraint, Terms
 from mailtui.queue.sites import CEILING_STANDS, COHORT, LANES, START, UNPROVEN, LaneState, Outage, Site
 
 NOW = 1000.0
@@ -29,7 +31,7 @@ def slots(of: Site, now: float = NOW) -> int:
 def test_what_it_carries_can_be_seen() -> None:
     subject = site(failures=2, broken_until=NOW + 9, reason="refused")
     subject.in_use = 1
-    live = subject.live()
+    live = subject.live(NOW)
     assert (live.name, live.in_use, live.limit, live.configured, live.proven) == ("s", 1, UNPROVEN, 20, False)
     assert (live.failures, live.broken_until, live.reason, live.lanes) == (2, NOW + 9, "refused", 0)
 
@@ -287,3 +289,70 @@ def test_memory_of_failed_sites_is_bounded() -> None:
     subject, _ = outage_of(*((f"s{n}", 0) for n in range(5000)))
 
     assert len(subject._failed) == 1000
+
+
+# --- terms
+
+
+def shaped(limits: Limits, *standing: Restraint, of: Site | None = None) -> Site:
+    found = of or site()
+    found.shape(limits, standing, NOW)
+    return found
+
+
+PAUSED = Restraint("s", "r", NOW, NOW + 60, 1, "421 busy", paused=True)
+
+
+def test_other_terms_hold_at_once() -> None:
+    subject = site()
+    for _ in range(30):
+        subject.succeed(NOW)
+    assert slots(shaped(Limits(4, 50), of=subject)) == 4
+    subject.in_use = 4
+    assert subject.may_go_on(NOW)
+    shaped(Limits(4, 50), Restraint("s", "r", NOW, NOW + 60, 1, "slow", connections=2), of=subject)
+    assert not subject.may_go_on(NOW), "a slot too many ends"
+    assert subject.terms == Terms(2, None)
+    shaped(Limits(30, 50), of=subject)
+    subject.in_use = 0
+    subject.succeed(NOW)
+    assert slots(subject) == 3, "and grows again as it proves itself"
+
+
+def test_a_pause_stops_everything_and_its_lanes_are_passed_over() -> None:
+    subject = shaped(Limits(20, 50), PAUSED)
+    assert not subject.may_start(NOW + 99), "its end is said, not guessed"
+    assert not subject.takes(NOW) and not subject.may_go_on(NOW)
+    shaped(Limits(20, 50), of=subject)
+    assert subject.may_start(NOW) and subject.takes(NOW)
+
+
+def test_a_delivery_takes_a_token_and_one_that_was_not_used_comes_back() -> None:
+    subject = shaped(Limits(20, 50, Rate(1, 10)))
+    subject.waiting[1] = LaneState(DueLane(1, "one.example", "mx", "s"))
+    assert subject.may_start(NOW) and subject.token_wait(NOW) == 0
+    assert subject.spend(NOW)
+    assert not subject.may_start(NOW) and not subject.may_go_on(NOW)
+    assert subject.token_wait(NOW) == pytest.approx(10, abs=0.01)
+    live = subject.live(NOW)
+    assert (live.rate, live.token_at) == (Rate(1, 10), pytest.approx(NOW + 10, abs=0.01))
+    subject.save()
+    assert subject.may_go_on(NOW) and not subject.may_go_on(NOW)
+
+
+def test_nobody_is_woken_for_a_token_that_is_not_all_that_is_missing() -> None:
+    subject = shaped(Limits(1, 50, Rate(1, 10)))
+    subject.spend(NOW)
+    assert subject.token_wait(NOW) == 0, "nothing waits"
+    subject.waiting[1] = LaneState(DueLane(1, "one.example", "mx", "s"))
+    subject.in_use = 1
+    assert subject.token_wait(NOW) == 0, "no slot"
+
+
+def test_another_rate_does_not_begin_with_a_full_bucket() -> None:
+    subject = shaped(Limits(20, 50, Rate(1, 10)))
+    subject.spend(NOW)
+    shaped(Limits(20, 50, Rate(50, 1)), of=subject)
+    assert not subject.may_start(NOW)
+    shaped(Limits(20, 50), of=subject)
+    assert subject.may_start(NOW)

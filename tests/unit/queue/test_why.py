@@ -7,10 +7,12 @@ import re
 import msgspec
 import pytest
 
+from mailtui.config import Rate
 from mailtui.model import Reply, State, recipient_row
 from mailtui.queue.facts import Facts, Happened, LastAttempt, Other
 from mailtui.queue.live import Live, SiteLive
 from mailtui.queue.schedule import Backoff
+from mailtui.queue.shape import Restraint
 from mailtui.queue.suspension import Halt
 from mailtui.queue.why import Why, told, why
 
@@ -295,3 +297,33 @@ def test_a_rerouted_one_names_who_did_it_and_where_it_goes() -> None:
     held = judged(state=State.HELD, rerouted_to="smarthost s.example:25 verified", reroute=event)
     assert kinds(held) == ["held", "rerouted", "expiry"]
     assert "rerouted" not in kinds(judged(reroute=event))
+
+
+# --- shaping
+
+PAUSED = Restraint("mx.one.example", "theirs", NOW - 60, NOW + 3600, 2, "421 4.7.0 [TSS04] later", paused=True)
+SLOWED = Restraint("mx.one.example", "ease", NOW - 60, NOW + 3600, 3, "450 slow down", connections=2)
+
+
+def test_a_site_that_a_rule_paused_is_tried_when_the_pause_ends() -> None:
+    found = judged(Live(restraints=(PAUSED, SLOWED)))
+    assert (kinds(found), found.next_attempt) == (["shaping", "back-off", "expiry"], NOW + 3600)
+    assert found.answer == (
+        "Its site mx.one.example is paused by the rule theirs from 14:12:20 UTC until 15:13:20 UTC, after 2 replies such as:"
+        " 421 4.7.0 [TSS04] later; it is tried next at 15:13:20 UTC (in 1h) at the earliest."
+    )
+
+
+def test_who_waits_for_a_rate_is_told_when_the_next_token_comes() -> None:
+    live = at_site(rate=Rate(100, 60), token_at=NOW + 0.6)
+    found = judged(live, state=State.QUEUED, attempts=0, next_attempt=NOW - 9, last=None)
+    assert kinds(found)[0] == "rate"
+    assert "waiting for the rate of 100/m for site mx.one.example: next token at 14:13:20 UTC" in found.answer
+    live = at_site(rate=Rate(100, 60), token_at=NOW)
+    assert kinds(judged(live, state=State.QUEUED, attempts=0, next_attempt=NOW - 9, last=None))[0] == "turn"
+
+
+def test_slots_that_a_rule_took_away_are_told() -> None:
+    live = msgspec.structs.replace(at_site(in_use=2, limit=2), restraints=(SLOWED,))
+    found = judged(live, state=State.QUEUED, attempts=0, next_attempt=NOW - 9, last=None)
+    assert kinds(found)[0] == "slots" and "at most 2 connections by the rule ease" in found.answer
