@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 
 from mailtui import __version__
 from mailtui.control import api
+from mailtui.control.api_history import Failures, Samples
 from mailtui.control.results import BackedUp, Disk, Draining, Flushed, Pruned, Rate, Rates, Reloaded, StatusView
 from mailtui.errors import ControlError
-from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.findings import DestinationMoment, FailureRow, ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.history_desk import HistoryDesk
 from mailtui.queue import (
     audit,
     backup,
@@ -29,13 +31,12 @@ from mailtui.queue import (
     history,
     incidents,
     message_view,
-    moments,
     octets,
     queries,
     why,
 )
 from mailtui.queue import reasons as failures
-from mailtui.queue.measures import duration, since
+from mailtui.queue.measures import duration
 from mailtui.queue.operate import Operator, TooMany
 from mailtui.queue.reader import Reader
 from mailtui.queue.schedule import Backoff
@@ -68,6 +69,7 @@ class Desk:
         self._reader = reader
         self._operator = operator
         self._suppression = SuppressionDesk(relay, reader)
+        self._history = HistoryDesk(reader)
 
     # ------------------------------------------------------------------ reads
 
@@ -138,10 +140,11 @@ class Desk:
         past = await history.past(self._reader, now, _window(request.window))
         return incidents.compare(past, runner.live("").outage_since, now)[: request.limit]
 
-    async def samples(self, request: api.Samples) -> tuple[MomentRow, ...]:
-        now = time.time()
-        end = _moment(request.until, now) if request.until else now
-        return await moments.samples(self._reader, _moment(request.since, now), end, request.limit)
+    async def samples(self, request: Samples) -> tuple[MomentRow, ...] | tuple[DestinationMoment, ...]:
+        return await self._history.samples(request)
+
+    async def failures(self, request: Failures) -> tuple[FailureRow, ...]:
+        return await self._history.failures(request)
 
     async def forecast(self, request: api.Forecast) -> tuple[ForecastRow, ...]:
         return await forecast.forecast(self._reader, time.time(), request.limit)
@@ -248,28 +251,6 @@ def _window(text: str) -> float:
     if not 60 <= seconds <= 86_400:
         raise ControlError("bad-window", f'a window of time is written like 15m or 2h, from 1m to 1d, not "{text}"')
     return float(seconds)
-
-
-def _moment(text: str, now: float) -> float:
-    """POSIX seconds of `2h` (ago), a local time or day, or a moment of UTC with its Z."""
-    for read in (_ago, since, _utc):
-        try:
-            return read(text, now)
-        except ValueError:
-            continue
-    raise ControlError("bad-moment", f'a moment is written like 2h (ago), 09:00 or 2026-11-22T09:00, not "{text}"')
-
-
-def _ago(text: str, now: float) -> float:
-    return now - duration(text)
-
-
-def _utc(text: str, now: float) -> float:
-    """An ISO moment that names its offset."""
-    found = datetime.fromisoformat(text)
-    if found.tzinfo is None:
-        raise ValueError("no offset")
-    return found.timestamp()
 
 
 def _disk(path: Path) -> Disk:

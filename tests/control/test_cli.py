@@ -317,8 +317,31 @@ def test_the_past_and_the_hour_ahead(relay: Relay) -> None:
     assert "ahead.test" in {row["destination"] for row in each}
     assert relay.cli("forecast").stdout.splitlines()[1].startswith("(all) ")
     for since in ("2h", "00:00", "2026-01-01", "2026-01-01T00:00Z"):
-        relay.cli("samples", "--since", since, "--until", "1m", "--json")
+        relay.cli("samples", "--since", since, "--json")
+        relay.cli("samples", "--since", since, "--by", "hour", "--destination", "ahead.test", "--json")
     fails(relay.cli("samples", "--since", "soon", check=False), 65, "a moment is written like 2h (ago), 09:00")
+    fails(relay.cli("samples", "--since", "1m", "--until", "1h", check=False), 65, 'the range ends ("1h") before')
+    long_ago = ("--since", "9d", "--until", "8d")
+    fails(relay.cli("samples", *long_ago, "--by", "minute", check=False), 65, "minutes are kept for 48 hours")
+    assert rows(relay.cli("failures", *long_ago, "--json")) == []
+
+
+def test_what_failed_is_found_by_time_and_destination(relay: Relay) -> None:
+    put_deferred(relay, "a@failed.test", "b@failed.test")
+    (now,) = rows(relay.cli("failures", "--since", "5m", "--destination", "failed.test", "--json"))
+    (hour,) = rows(relay.cli("failures", "--since", "3d", "--destination", "Failed.test", "--json"))
+    assert (now["destination"], now["class"], now["count"], now["bounced"]) == (
+        "failed.test",
+        "connection-refused",
+        2,
+        0,
+    )
+    assert {**now, "first_seen": "", "last_seen": ""} == {**hour, "first_seen": "", "last_seen": ""}
+    (minute,) = rows(relay.cli("samples", "--since", "5m", "--destination", "failed.test", "--json"))
+    assert (minute["deferrals"], minute["delivered"], minute["class"]) == (2, 0, now["class"])
+    table = relay.cli("failures", "--since", "5m").stdout.splitlines()
+    assert table[0].split()[:3] == ["DESTINATION", "COUNT", "BOUNCED"]
+    assert relay.cli("samples", "--by", "hour", "--destination", "failed.test").stdout.split()[:2] == ["AT", "OK"]
 
 
 def test_people_get_tables_and_screens(relay: Relay) -> None:

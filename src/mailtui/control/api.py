@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, Meta
 
 from mailtui.events import AnyEvent, Event
-from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.findings import DestinationMoment, FailureRow, ForecastRow, IncidentRow, MomentRow, WhyView
 from mailtui.suppressions import MANUAL, Difference, Suppression, SuppressionPage, Until, Wanted
 from mailtui.suppressions import Entry as Listed
 from mailtui.suppressions import Reason as ListedFor
@@ -29,6 +29,7 @@ from mailtui.views import (
     ReasonRow,
 )
 
+from .api_history import Failures, Samples
 from .request import Request, Risk
 from .results import BackedUp, Draining, Flushed, Pruned, Reloaded, StatusView
 
@@ -121,15 +122,6 @@ class Incidents(Request[tuple[IncidentRow, ...]], frozen=True):
         str, Meta(description="what is now: the last 15m, compared with the day before", max_length=32)
     ] = "15m"
     limit: Limit = 100
-
-
-class Samples(Request[tuple[MomentRow, ...]], frozen=True):
-    """The relay minute by minute: depth by state, flow, delay of deliveries."""
-
-    name = "samples"
-    since: Annotated[str, Meta(description="from 2h ago, 09:00, or 2026-11-22T09:00 (Z for UTC)", max_length=32)] = "1h"
-    until: Annotated[str, Meta(description="to such a moment; to now when not given", max_length=32)] = ""
-    limit: Limit = 10_000
 
 
 class Forecast(Request[tuple[ForecastRow, ...]], frozen=True):
@@ -353,7 +345,7 @@ REQUESTS: Final[dict[str, type[Request[object]]]] = {
     request.name: cast("type[Request[object]]", request)
     for request in (
         *(Status, QueueList, QueueCount, QueueDomains, QueueReasons, QueueAges, Show),
-        *(Why, Incidents, Samples, Forecast),
+        *(Why, Incidents, Samples, Failures, Forecast),
         *(Retry, Hold, Release, Purge, Bounce),
         *(Undo, Cancel, Audit),
         *(DnsFlush, Reload, Drain, Stop, Prune, Backup),
@@ -380,7 +372,8 @@ class Service(Protocol):
     async def show(self, request: Show) -> MessageView: ...
     async def why(self, request: Why) -> WhyView: ...
     async def incidents(self, request: Incidents) -> tuple[IncidentRow, ...]: ...
-    async def samples(self, request: Samples) -> tuple[MomentRow, ...]: ...
+    async def samples(self, request: Samples) -> tuple[MomentRow, ...] | tuple[DestinationMoment, ...]: ...
+    async def failures(self, request: Failures) -> tuple[FailureRow, ...]: ...
     async def forecast(self, request: Forecast) -> tuple[ForecastRow, ...]: ...
     async def retry(self, request: Retry, actor: str) -> Affected | Preview: ...
     async def hold(self, request: Hold, actor: str) -> Affected | Preview: ...

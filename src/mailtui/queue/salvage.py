@@ -36,6 +36,9 @@ _TABLES: Final = (
     ("sample", "minute"),
     ("failure", "minute"),
     ("moment", "minute"),
+    ("sample_hour", "hour"),
+    ("failure_hour", "hour"),
+    ("moment_hour", "hour"),
     ("suppression", "id"),
 )
 _WAITS: Final = "state IN ('queued', 'sending', 'deferred', 'held')"
