@@ -330,15 +330,12 @@ def test_what_failed_is_found_by_time_and_destination(relay: Relay) -> None:
     put_deferred(relay, "a@failed.test", "b@failed.test")
     (now,) = rows(relay.cli("failures", "--since", "5m", "--destination", "failed.test", "--json"))
     (hour,) = rows(relay.cli("failures", "--since", "3d", "--destination", "Failed.test", "--json"))
-    assert (now["destination"], now["class"], now["count"], now["bounced"]) == (
-        "failed.test",
-        "connection-refused",
-        2,
-        0,
-    )
+    assert (now["destination"], now["class"], now["bounced"]) == ("failed.test", "connection", 0)
+    assert now["count"] == now["deferred"] and int(str(now["count"])) >= 2
     assert {**now, "first_seen": "", "last_seen": ""} == {**hour, "first_seen": "", "last_seen": ""}
-    (minute,) = rows(relay.cli("samples", "--since", "5m", "--destination", "failed.test", "--json"))
-    assert (minute["deferrals"], minute["delivered"], minute["class"]) == (2, 0, now["class"])
+    minutes = rows(relay.cli("samples", "--since", "5m", "--destination", "failed.test", "--json"))
+    assert sum(int(str(minute["deferrals"])) for minute in minutes) == now["count"]
+    assert {(minute["delivered"], minute["class"]) for minute in minutes} == {(0, "connection")}
     table = relay.cli("failures", "--since", "5m").stdout.splitlines()
     assert table[0].split()[:3] == ["DESTINATION", "COUNT", "BOUNCED"]
     assert relay.cli("samples", "--by", "hour", "--destination", "failed.test").stdout.split()[:2] == ["AT", "OK"]
