@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailtui import __version__
+from mailtui.chronicle import Chronicle
 from mailtui.control import api
 from mailtui.control.api_history import Failures, Samples
+from mailtui.control.api_suppress import SuppressAdd, SuppressImport, SuppressList, SuppressLookup, SuppressRemove
 from mailtui.control.results import BackedUp, Disk, Draining, Flushed, Pruned, Rate, Rates, Reloaded, StatusView
 from mailtui.errors import ControlError
 from mailtui.findings import DestinationMoment, FailureRow, ForecastRow, IncidentRow, MomentRow, WhyView
-from mailtui.history_desk import HistoryDesk
+from mailtui.history_desk import HistoryDesk, moment_of
 from mailtui.queue import (
     audit,
     backup,
@@ -70,6 +72,7 @@ class Desk:
         self._operator = operator
         self._suppression = SuppressionDesk(relay, reader)
         self._history = HistoryDesk(reader)
+        self._chronicle = Chronicle(relay)
 
     # ------------------------------------------------------------------ reads
 
@@ -178,35 +181,43 @@ class Desk:
         verb, expect = Verb(request.name), request.expect
         if request.dry_run:
             return await self._operator.preview(verb, wanted, expect)
-        return await self._operator.act(verb, wanted, actor, request.reason, expect=expect, most=most)
+        now = isinstance(request, api.Retry) and request.now
+        return await self._operator.act(verb, wanted, actor, request.reason, expect=expect, most=most, now=now)
 
     async def undo(self, request: api.Undo, actor: str) -> Affected:
-        return await self._operator.undo(request.action, actor, request.reason)
+        return await self._operator.undo(request.action, actor, request.reason, request.expect)
 
     async def cancel(self, request: api.Cancel, actor: str) -> AuditRow:
         await self._operator.cancel(request.action)
-        (row,) = await audit.audit(self._reader, 1, request.action + 1)
+        await self._chronicle.note(actor, request, f"action {request.action}")
+        (row,) = await audit.audit(self._reader, audit.Wanted(1, request.action + 1))
         return row
 
     async def audit(self, request: api.Audit) -> tuple[AuditRow, ...]:
-        return await audit.audit(self._reader, request.limit, request.before)
+        since = moment_of(request.since, time.time()) if request.since else 0.0
+        wanted = audit.Wanted(request.limit, request.before, request.actor, request.verb, since)
+        return await audit.audit(self._reader, wanted)
 
     # ------------------------------------------------------------------ the relay as a whole
 
     async def dns_flush(self, request: api.DnsFlush, actor: str) -> Flushed:
         count = self._relay.resolver.flush(request.domain)
         self._relay.runner.forget_plans()
+        await self._chronicle.note(actor, request, request.domain, answers=count)
         return Flushed(count)
 
     async def reload(self, request: api.Reload, actor: str) -> Reloaded:
         applied, needs_restart = self._relay.reload()
+        await self._chronicle.note(actor, request, applied=len(applied), needs_restart=len(needs_restart))
         return Reloaded(tuple(applied), tuple(needs_restart))
 
     async def drain(self, request: api.Drain, actor: str) -> Draining:
+        await self._chronicle.note(actor, request)
         self._relay.begin_drain(f"{actor} asked for it")
         return await self._draining()
 
     async def stop(self, request: api.Stop, actor: str) -> Draining:
+        await self._chronicle.note(actor, request)
         self._relay.stop(f"{actor} asked for it")
         return await self._draining()
 
@@ -218,28 +229,30 @@ class Desk:
         if not target.is_absolute():
             raise ControlError("bad-path", f"{target} is not an absolute path")
         size = await asyncio.to_thread(backup.copy_queue, self._relay.store.path, target)
+        await self._chronicle.note(actor, request, str(target), size=size)
         return BackedUp(str(target), size)
 
     async def prune(self, request: api.Prune, actor: str) -> Pruned:
         swept = await self._relay.pruner.sweep(time.time())
+        await self._chronicle.note(actor, request, messages=swept.messages, bodies=swept.bodies, freed=swept.freed)
         return Pruned(swept.messages, swept.bodies, swept.freed)
 
     # ------------------------------------------------------------------ the suppression list
 
-    async def suppress_list(self, request: api.SuppressList) -> SuppressionPage:
+    async def suppress_list(self, request: SuppressList) -> SuppressionPage:
         return await self._suppression.page(request.limit, request.after)
 
-    async def suppress_lookup(self, request: api.SuppressLookup) -> tuple[Suppression, ...]:
+    async def suppress_lookup(self, request: SuppressLookup) -> tuple[Suppression, ...]:
         return await self._suppression.lookup(request.entry)
 
-    async def suppress_add(self, request: api.SuppressAdd, actor: str) -> Suppression:
+    async def suppress_add(self, request: SuppressAdd, actor: str) -> Suppression:
         return await self._suppression.add(request.entry, request.reason, request.expires, request.note, actor)
 
-    async def suppress_remove(self, request: api.SuppressRemove, actor: str) -> tuple[Suppression, ...]:
-        return await self._suppression.remove(request.entries, actor)
+    async def suppress_remove(self, request: SuppressRemove, actor: str) -> tuple[Suppression, ...]:
+        return await self._suppression.remove(request.entries, actor, request.reason, request.expect)
 
-    async def suppress_import(self, request: api.SuppressImport, actor: str) -> tuple[Difference, ...]:
-        return await self._suppression.merge(request.entries, actor, request.dry_run)
+    async def suppress_import(self, request: SuppressImport, actor: str) -> tuple[Difference, ...]:
+        return await self._suppression.merge(request.entries, actor, request.dry_run, request.reason)
 
 
 def _window(text: str) -> float:

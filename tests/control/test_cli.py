@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import pty
 import pwd
+import shutil
 import signal
 import sqlite3
 import stat
@@ -19,7 +21,7 @@ from pathlib import Path
 import argon2
 import pytest
 from tests.control.conftest import put, put_deferred, settled
-from tests.kit.processes import wait_until
+from tests.kit.processes import free_port, wait_until
 from tests.kit.relay import MAILTUI, Relay
 
 from mailtui.model import decode_id
@@ -586,3 +588,34 @@ def test_reload_drain_and_stop() -> None:
         subprocess.run([*client, "stop"], capture_output=True, timeout=30, check=True)
         wait_until(lambda: not relay.running, "the relay to end", 30)
         assert time.monotonic() - began < 30 and not relay.socket.exists()
+
+
+def test_what_is_done_to_the_relay_is_in_the_audit(tmp_path: Path) -> None:
+    settings = {"route": [{"to": f"127.0.0.1:{free_port()}"}], "intake": {"min_free_disk": "1MB"}}
+    with Relay(settings, keep=True) as own:
+        copy = str(tmp_path / "copy.sqlite3")
+        own.cli("reload", "--reason", "new key", "--yes")
+        own.cli("dns", "flush", "example.org", "--reason", "they moved")
+        own.cli("prune", "--yes")
+        own.cli("backup", copy, "--reason", "before the change")
+        os.kill(own.pid, signal.SIGHUP)
+        wait_until(lambda: len(rows(own.cli("audit", "--json"))) == 5, "the signal to be noted")
+        fails(own.cli("undo", "1", check=False), 65, "action 1 is a reload, which cannot be undone")
+        own.cli("drain", "--reason", "moving away")
+        own.cli("stop", "-y", "--reason", "done")
+        wait_until(lambda: not own.running, "the end")
+        own.stop()
+        mailtui("--config", str(own.config), "prune", "--reason", "nobody runs")
+        own.start()
+        told = [(row["verb"], row["filter"], row["reason"], row["done"]) for row in rows(own.cli("audit", "--json"))]
+        assert told[::-1] == [
+            *(("reload", "", "new key", 1), ("dns.flush", "example.org", "they moved", 1), ("prune", "", "", 1)),
+            *(("backup", copy, "before the change", 1), ("reload", "", "", 1), ("drain", "", "moving away", 1)),
+            *(("stop", "", "done", 1), ("prune", "", "nobody runs", 1)),
+        ]
+        assert {row["actor"] for row in rows(own.cli("audit", "--json", "--verb", "reload"))} == {
+            getpass.getuser(),
+            "SIGHUP",
+        }
+        own.stop()
+    shutil.rmtree(own.root)

@@ -18,7 +18,7 @@ from mailtui.views import Preview
 from . import context
 from .context import Context
 from .format import plural
-from .verbs import build, make, show
+from .verbs import build, make, show, unasked
 
 #: Recipients up to which a reversible verb asks nobody.
 LARGE: Final = 1000
@@ -47,8 +47,7 @@ def undo() -> click.Command:
     def take_back(here: Context, /, as_json: bool, yes: bool, **values: object) -> None:
         show(here.ask(build(Undo, values)), as_json)
 
-    yes = click.Option(["--yes", "-y"], is_flag=True, help="Accepted like everywhere; nothing is asked.")
-    return make(Undo, context.pass_context(take_back), [yes])
+    return make(Undo, context.pass_context(take_back), [unasked()])
 
 
 def audit() -> click.Command:
@@ -59,7 +58,7 @@ def audit() -> click.Command:
         if rows or as_json:
             show(rows, as_json)
         else:
-            context.say(["nothing was changed by anybody yet"])
+            context.say(["nothing found" if any(values.values()) else "nothing was changed by anybody yet"])
 
     return make(Audit, context.pass_context(tell))
 

@@ -10,13 +10,11 @@ from collections.abc import AsyncIterator
 from typing import Annotated, ClassVar, Final, Literal, Protocol, cast
 
 import msgspec
-from msgspec import UNSET, Meta
+from msgspec import Meta
 
 from mailtui.events import AnyEvent, Event
 from mailtui.findings import DestinationMoment, FailureRow, ForecastRow, IncidentRow, MomentRow, WhyView
-from mailtui.suppressions import MANUAL, Difference, Suppression, SuppressionPage, Until, Wanted
-from mailtui.suppressions import Entry as Listed
-from mailtui.suppressions import Reason as ListedFor
+from mailtui.suppressions import Difference, Suppression, SuppressionPage
 from mailtui.views import (
     Affected,
     AgeRow,
@@ -30,7 +28,8 @@ from mailtui.views import (
 )
 
 from .api_history import Failures, Samples
-from .request import Request, Risk
+from .api_suppress import SuppressAdd, SuppressImport, SuppressList, SuppressLookup, SuppressRemove
+from .request import Reason, Request, Risk
 from .results import BackedUp, Draining, Flushed, Pruned, Reloaded, StatusView
 
 VERSION_HEADER: Final = "Mailtui-Version"
@@ -144,7 +143,7 @@ class Action(Request[Affected | Preview], frozen=True):
     ids: tuple[str, ...] = ()
     filter: Filter = ""
     everything: Annotated[bool, Meta(description="every recipient the verb applies to")] = False
-    reason: Annotated[str, Meta(description="why, for those who come after", max_length=500)] = ""
+    reason: Reason = ""
     expect: Annotated[int, Meta(description="do nothing unless it is this many recipients", ge=0)] | None = None
     dry_run: Annotated[bool, Meta(description="only say what would be done")] = False
     plan: Annotated[str, Meta(description="exactly the recipients of this preview", max_length=64)] = ""
@@ -156,9 +155,10 @@ class Action(Request[Affected | Preview], frozen=True):
 
 
 class Retry(Action, frozen=True):
-    """Try again now, without waiting for the schedule."""
+    """Try again now, without waiting for the schedule; many are spread over some minutes."""
 
     name = "retry"
+    now: Annotated[bool, Meta(description="all of them at once, not spread")] = False
 
 
 class Hold(Action, frozen=True):
@@ -197,7 +197,8 @@ class Undo(Request[Affected], frozen=True):
     changes = True
     patience = 3600.0
     action: ActionNumber
-    reason: Annotated[str, Meta(description="why, for those who come after", max_length=500)] = ""
+    reason: Reason = ""
+    expect: Annotated[int, Meta(description="do nothing unless the action changed this many", ge=0)] | None = None
 
 
 class Cancel(Request[AuditRow], frozen=True):
@@ -206,6 +207,7 @@ class Cancel(Request[AuditRow], frozen=True):
     name = "cancel"
     changes = True
     action: ActionNumber
+    reason: Reason = ""
 
 
 class Audit(Request[tuple[AuditRow, ...]], frozen=True):
@@ -214,6 +216,9 @@ class Audit(Request[tuple[AuditRow, ...]], frozen=True):
     name = "audit"
     limit: Limit = 100
     before: Annotated[int, Meta(description="only actions before this one", ge=0)] = 0
+    actor: Annotated[str, Meta(description="only of those whose name (or claim) contains this", max_length=100)] = ""
+    verb: Annotated[str, Meta(description="only this verb; suppress means all of suppress.*", max_length=40)] = ""
+    since: Annotated[str, Meta(description="only since then: 2h, 09:00, 2026-11-22T09:00Z", max_length=32)] = ""
 
 
 class DnsFlush(Request[Flushed], frozen=True):
@@ -222,6 +227,7 @@ class DnsFlush(Request[Flushed], frozen=True):
     name = "dns.flush"
     changes = True
     domain: Annotated[str, Meta(description="a domain", max_length=255)]
+    reason: Reason = ""
 
 
 class Reload(Request[Reloaded], frozen=True):
@@ -229,6 +235,7 @@ class Reload(Request[Reloaded], frozen=True):
 
     name = "reload"
     changes = True
+    reason: Reason = ""
 
 
 class Drain(Request[Draining], frozen=True):
@@ -237,6 +244,7 @@ class Drain(Request[Draining], frozen=True):
     name = "drain"
     changes = True
     risk = Risk.REVERSIBLE
+    reason: Reason = ""
 
 
 class Stop(Request[Draining], frozen=True):
@@ -245,6 +253,7 @@ class Stop(Request[Draining], frozen=True):
     name = "stop"
     changes = True
     risk = Risk.REVERSIBLE
+    reason: Reason = ""
 
 
 class Prune(Request[Pruned], frozen=True):
@@ -253,6 +262,7 @@ class Prune(Request[Pruned], frozen=True):
     name = "prune"
     changes = True
     patience = 3600.0
+    reason: Reason = ""
 
 
 class Backup(Request[BackedUp], frozen=True):
@@ -262,52 +272,7 @@ class Backup(Request[BackedUp], frozen=True):
     changes = True
     patience = 3600.0
     path: Annotated[str, Meta(description="an absolute path that does not exist yet", max_length=4096)]
-
-
-class SuppressList(Request[SuppressionPage], frozen=True):
-    """The addresses and domains that get no mail, and why."""
-
-    name = "suppress.list"
-    limit: Limit = 1000
-    after: Annotated[str, Meta(description="continue behind this entry", max_length=320)] = ""
-
-
-class SuppressLookup(Request[tuple[Suppression, ...]], frozen=True):
-    """What keeps mail from an address (or @domain); nothing when it gets its mail."""
-
-    name = "suppress.lookup"
-    entry: Listed
-
-
-class SuppressAdd(Request[Suppression], frozen=True):
-    """Send no more mail to an address (or @domain), in place of an entry there is."""
-
-    name = "suppress.add"
-    changes = True
-    risk = Risk.REVERSIBLE
-    entry: Listed
-    reason: ListedFor = MANUAL
-    expires: Until = UNSET
-    note: Annotated[str, Meta(description="for those who come after", max_length=1000)] = ""
-
-
-class SuppressRemove(Request[tuple[Suppression, ...]], frozen=True):
-    """Let mail to addresses (and @domains) go again."""
-
-    name = "suppress.remove"
-    changes = True
-    risk = Risk.REVERSIBLE
-    entries: tuple[Listed, ...]
-
-
-class SuppressImport(Request[tuple[Difference, ...]], frozen=True):
-    """Add many entries to the suppression list; those there already stand as they are asked for now."""
-
-    name = "suppress.import"
-    changes = True
-    risk = Risk.REVERSIBLE
-    entries: tuple[Wanted, ...]
-    dry_run: Annotated[bool, Meta(description="only show the difference")] = False
+    reason: Reason = ""
 
 
 class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -33,6 +33,7 @@ _TABLES: Final = (
     ("action", "id"),
     ("action_item", "action"),
     ("action_dsn", "action"),
+    ("action_entry", "action"),
     ("sample", "minute"),
     ("failure", "minute"),
     ("moment", "minute"),

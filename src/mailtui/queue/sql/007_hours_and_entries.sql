@@ -46,3 +46,12 @@ CREATE TABLE failure_hour (
     PRIMARY KEY (hour, lane, fingerprint)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX failure_hour_kind ON failure_hour (fingerprint);
+
+-- Each entry of the suppression list an action changed, as JSON: what stood there before, and what since. NULL: nothing.
+CREATE TABLE action_entry (
+    action        INTEGER NOT NULL,
+    entry         TEXT NOT NULL,
+    was           TEXT,
+    became        TEXT,
+    PRIMARY KEY (action, entry)
+) STRICT, WITHOUT ROWID;
