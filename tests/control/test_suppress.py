@@ -211,7 +211,7 @@ def test_every_change_is_in_the_audit_and_can_be_taken_back(relay: Relay) -> Non
 
 def test_an_import_that_is_not_what_was_expected_does_nothing(relay: Relay) -> None:
     given = ("import", "-", "--format", "plain", "--expect", "3")
-    fails(suppress(relay, *given, input="b@one.example\n"), 65, "- would change 1 entries, not 3; nothing was done")
+    fails(suppress(relay, *given, input="b@one.example\n"), 65, "would change 1 entries, not 3; nothing was done")
     assert rows(done(relay, "list", "--json")) == []
 
 

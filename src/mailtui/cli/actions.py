@@ -55,10 +55,11 @@ def audit() -> click.Command:
 
     def tell(here: Context, /, as_json: bool, **values: object) -> None:
         rows = here.ask(build(Audit, values))
+        narrowed = any(values[name] for name in ("before", "actor", "verb", "since"))
         if rows or as_json:
             show(rows, as_json)
         else:
-            context.say(["nothing found" if any(values.values()) else "nothing was changed by anybody yet"])
+            context.say(["nothing found" if narrowed else "nothing was changed by anybody yet"])
 
     return make(Audit, context.pass_context(tell))
 

@@ -5,7 +5,7 @@ Owned here: that read. The rows are written by `actions`, with the changes they 
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Final, cast
 
 import msgspec
 
@@ -24,7 +24,11 @@ class Wanted(msgspec.Struct, frozen=True):
     since: float = 0.0
 
 
-async def audit(reader: Reader, wanted: Wanted) -> tuple[AuditRow, ...]:
+#: The latest.
+ANY: Final = Wanted()
+
+
+async def audit(reader: Reader, wanted: Wanted = ANY) -> tuple[AuditRow, ...]:
     """The last actions that are wanted."""
     rows = await reader.fetch(
         "SELECT id, at, actor, verb, filter, reason, matched, done, skipped, failed, messages, state, args, undoes, undone_by, undone_at"
