@@ -30,6 +30,7 @@ from mailtui.queue import (
     filter,
     forecast,
     groups,
+    hearing,
     history,
     incidents,
     message_view,
@@ -151,6 +152,9 @@ class Desk:
 
     async def forecast(self, request: api.Forecast) -> tuple[ForecastRow, ...]:
         return await forecast.forecast(self._reader, time.time(), request.limit)
+
+    def heard(self, request: api.Log) -> hearing.Heard:
+        return hearing.heard(filter.parse(request.filter, now=time.time()))
 
     def content(self, request: api.Content) -> AsyncIterator[bytes]:
         whole = octets.octets(self._reader, request.id)

@@ -619,3 +619,14 @@ def test_what_is_done_to_the_relay_is_in_the_audit(tmp_path: Path) -> None:
         }
         own.stop()
     shutil.rmtree(own.root)
+
+
+def test_the_log_takes_filter_words(relay: Relay) -> None:
+    queue_id = put_deferred(relay, "a@heard.test", "b@heard.test")
+    found = rows(relay.cli("log", "state:deferred", "domain:heard.test", "not", "to:b@*", "--json"))
+    assert found and {(row["event"], row["recipient"]) for row in found} == {("attempted", "a@heard.test")}
+    events = {row["event"] for row in rows(relay.cli("log", f"id:{queue_id}", "--json"))}
+    assert {"accepted", "attempted"} <= events
+    assert relay.cli("log", "nothing says this at all").stdout == ""
+    fails(relay.cli("log", "subject:x", check=False), 65, "subject says nothing of events, which have class, client,")
+    fails(relay.cli("log", "color:red", check=False), 65, 'unknown field "color"')

@@ -6,7 +6,7 @@ command line are all made from `REQUESTS` and `STREAMS`; a verb is written down 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, ClassVar, Final, Literal, Protocol, cast
 
 import msgspec
@@ -282,6 +282,7 @@ class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     after_seq: Annotated[int, Meta(description="events behind this number", ge=0)] = 0
     limit: Annotated[int, Meta(description="at most this many of those that happened already", ge=0, le=10000)] = 200
     follow: Annotated[bool, Meta(description="go on with what happens")] = False
+    filter: Filter = ""
 
 
 class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -359,6 +360,10 @@ class Service(Protocol):
     async def suppress_add(self, request: SuppressAdd, actor: str) -> Suppression: ...
     async def suppress_remove(self, request: SuppressRemove, actor: str) -> tuple[Suppression, ...]: ...
     async def suppress_import(self, request: SuppressImport, actor: str) -> tuple[Difference, ...]: ...
+
+    def heard(self, request: Log) -> Callable[[AnyEvent], bool]:
+        """Which events are meant; a MailtuiError for a filter that is none."""
+        ...
 
     def content(self, request: Content) -> AsyncIterator[bytes]:
         """The octets of a message, in chunks; ControlError before the first when there is none."""

@@ -138,7 +138,8 @@ class Server:
 
     async def _stream_log(self, request: web.Request, defaults: dict[str, str]) -> web.StreamResponse:
         wanted = wire.read_query((defaults | dict(request.query)).items(), Log)
-        batches = entries(self._journal, wanted, time.time())
+        heard = self._service.heard(wanted) if wanted.filter else None
+        batches = entries(self._journal, wanted, time.time(), heard)
         lines = (b"".join(map(wire.encode_entry, batch)) or b"\n" async for batch in batches)
         async with aclosing(batches):
             return await self._stream(request, "application/x-ndjson", lines)
