@@ -66,9 +66,10 @@ class IncidentRow(msgspec.Struct, frozen=True, rename={"class_": "class"}):
 
 
 class MomentRow(msgspec.Struct, frozen=True):
-    """One minute of the relay: depth by state at its end; recipients accepted and attempts by disposition (`deferrals`: those that
-    ended in a deferral) in it; `p50` and `p95` are seconds from 250 to delivery, None when nothing was delivered. Minutes in which
-    the relay did not run are missing."""
+    """A minute or an hour of the relay: depth by state at its end; recipients accepted, refusals to clients and attempts by disposition
+    (`deferrals`: those that ended in a deferral) in it; `p50`, `p95` and `p99` are seconds from 250 to delivery, true to 5 %, None when
+    nothing was delivered. `minutes` of it the relay ran, `peak` is the most that waited at the end of one of them. Where the relay
+    did not run at all a row is missing."""
 
     at: datetime
     queued: int
@@ -81,6 +82,39 @@ class MomentRow(msgspec.Struct, frozen=True):
     bounced: int
     p50: float | None = None
     p95: float | None = None
+    p99: float | None = None
+    refused_4xx: int = 0
+    refused_5xx: int = 0
+    minutes: int = 1
+    peak: int = 0
+
+
+class DestinationMoment(msgspec.Struct, frozen=True, rename={"class_": "class"}):
+    """A minute or an hour of one destination: attempts by disposition, and of what failed the commonest class with its sentence."""
+
+    at: datetime
+    destination: str
+    delivered: int
+    deferrals: int
+    bounced: int
+    class_: str = ""
+    sentence: str = ""
+
+
+class FailureRow(msgspec.Struct, frozen=True, rename={"class_": "class"}):
+    """Failed attempts of a range of time at one destination with the same kind of reply; destination "": those that an hour no longer
+    knows by name, together. `first_seen` and `last_seen` are minutes, or hours, within the range; `sample` a reply as it was."""
+
+    destination: str
+    class_: str
+    count: int
+    deferred: int
+    bounced: int
+    first_seen: datetime
+    last_seen: datetime
+    fingerprint: str
+    sentence: str
+    sample: str
 
 
 class ForecastRow(msgspec.Struct, frozen=True):

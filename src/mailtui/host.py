@@ -20,12 +20,13 @@ import msgspec
 
 from mailtui import config as settings
 from mailtui import shaping_desk
+from mailtui.chronicle import Chronicle
 from mailtui.config import Config
 from mailtui.control.server import Server
 from mailtui.delivery.transcript import unpack
 from mailtui.errors import MailtuiError
 from mailtui.events import Notice
-from mailtui.queue import queries
+from mailtui.queue import entries, queries
 from mailtui.queue.operate import Operator
 from mailtui.queue.reader import Reader
 from mailtui.relay import Relay
@@ -51,6 +52,7 @@ async def hosted(config: Config) -> AsyncIterator[tuple[Relay, Reader]]:
             **relay.suspender.inverses,
             **relay.store.hold_rules.inverses(),
             **shaping_desk.inverses(relay),
+            **entries.inverses(relay.store.suppressions),
         }
         operator = Operator(relay.store, reader, relay.runner.unblock, relay.journal.publish, inverses=inverses)
         server = Server(Desk(relay, reader, operator), relay.journal, lambda: relay.config)
@@ -72,9 +74,9 @@ async def _serve(config: Config) -> int:
         loop.add_signal_handler(number, early.append, signal.Signals(number).name)
     async with hosted(config) as (relay, _):
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, relay.stop, signal.Signals(number).name)
+            loop.add_signal_handler(number, _stop, relay, signal.Signals(number).name)
         for name in early:
-            relay.stop(name)
+            _stop(relay, name)
         loop.add_signal_handler(signal.SIGHUP, _reload, relay)
         listeners = ",".join(relay.listeners.addresses)
         _say(f"ready listeners={listeners} socket={config.relay.socket} pid={os.getpid()}")
@@ -84,9 +86,15 @@ async def _serve(config: Config) -> int:
     return 0
 
 
+def _stop(relay: Relay, name: str) -> None:
+    Chronicle(relay).begin(name, "stop")
+    relay.stop(name)
+
+
 def _reload(relay: Relay) -> None:
     try:
-        relay.reload()
+        applied, restart = relay.reload()
+        Chronicle(relay).begin("SIGHUP", "reload", applied=len(applied), needs_restart=len(restart))
     except MailtuiError as error:
         relay.journal.publish(Notice(time.time(), "error", f"not reloaded, the old settings stay: {error}"))
 

@@ -210,9 +210,10 @@ class Relay:
             await self._sample()
             server = self.listeners.server
             now = (server.refused_4xx, server.refused_5xx)
-            for name, before, count in zip(("refused_4xx", "refused_5xx"), seen, now, strict=True):
+            for name, before, count in zip(moments.REFUSALS, seen, now, strict=True):
                 if count > before:
                     self.rates.add(name, count - before)
+                    self.meter.refused(name, count - before)
             seen = now
 
     async def _sample(self) -> None:

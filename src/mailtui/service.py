@@ -16,12 +16,16 @@ from typing import TYPE_CHECKING
 
 from mailtui import __version__
 from mailtui.bundles import Bundle
+from mailtui.chronicle import Chronicle
 from mailtui.control import api, api_holdrules, api_shaping
+from mailtui.control.api_history import Failures, Samples
 from mailtui.control.api_report import Report
+from mailtui.control.api_suppress import SuppressAdd, SuppressImport, SuppressList, SuppressLookup, SuppressRemove
 from mailtui.control.api_suspend import Resume, Suspend, Suspensions
 from mailtui.control.results import BackedUp, Disk, Draining, Flushed, Pruned, Rate, Rates, Reloaded, StatusView
 from mailtui.errors import ControlError
-from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.findings import DestinationMoment, FailureRow, ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.history_desk import HistoryDesk, moment_of
 from mailtui.hold_rule_desk import HoldRuleDesk
 from mailtui.holdrules import HoldRule
 from mailtui.queue import (
@@ -31,16 +35,16 @@ from mailtui.queue import (
     filter,
     forecast,
     groups,
+    hearing,
     history,
     incidents,
     message_view,
-    moments,
     octets,
     queries,
     why,
 )
 from mailtui.queue import reasons as failures
-from mailtui.queue.measures import duration, since
+from mailtui.queue.measures import duration
 from mailtui.queue.operate import Operator, TooMany
 from mailtui.queue.reader import Reader
 from mailtui.queue.schedule import Backoff
@@ -82,6 +86,8 @@ class Desk:
         self._suspension = SuspensionDesk(relay, reader)
         self._hold_rules = HoldRuleDesk(relay, reader)
         self._shaping = ShapingDesk(relay)
+        self._history = HistoryDesk(reader)
+        self._chronicle = Chronicle(relay)
 
     # ------------------------------------------------------------------ reads
 
@@ -153,16 +159,20 @@ class Desk:
         past = await history.past(self._reader, now, _window(request.window))
         return incidents.compare(past, runner.live("").outage_since, now)[: request.limit]
 
-    async def samples(self, request: api.Samples) -> tuple[MomentRow, ...]:
-        now = time.time()
-        end = _moment(request.until, now) if request.until else now
-        return await moments.samples(self._reader, _moment(request.since, now), end, request.limit)
+    async def samples(self, request: Samples) -> tuple[MomentRow, ...] | tuple[DestinationMoment, ...]:
+        return await self._history.samples(request)
+
+    async def failures(self, request: Failures) -> tuple[FailureRow, ...]:
+        return await self._history.failures(request)
 
     async def forecast(self, request: api.Forecast) -> tuple[ForecastRow, ...]:
         return await forecast.forecast(self._reader, time.time(), request.limit)
 
     async def report(self, request: Report) -> Bundle:
         return await self._reports.report(request.subject, request.window, request.internal)
+
+    def heard(self, request: api.Log) -> hearing.Heard:
+        return hearing.heard(filter.parse(request.filter, now=time.time()))
 
     def content(self, request: api.Content) -> AsyncIterator[bytes]:
         whole = octets.octets(self._reader, request.id)
@@ -199,35 +209,43 @@ class Desk:
         verb, expect = Verb(request.name), request.expect
         if request.dry_run:
             return await self._operator.preview(verb, wanted, expect, to)
-        return await self._operator.act(verb, wanted, actor, request.reason, expect=expect, most=most, to=to)
+        now = isinstance(request, api.Retry) and request.now
+        return await self._operator.act(verb, wanted, actor, request.reason, expect=expect, most=most, now=now, to=to)
 
     async def undo(self, request: api.Undo, actor: str) -> Affected:
-        return await self._operator.undo(request.action, actor, request.reason)
+        return await self._operator.undo(request.action, actor, request.reason, request.expect)
 
     async def cancel(self, request: api.Cancel, actor: str) -> AuditRow:
         await self._operator.cancel(request.action)
-        (row,) = await audit.audit(self._reader, 1, request.action + 1)
+        await self._chronicle.note(actor, request, f"action {request.action}")
+        (row,) = await audit.audit(self._reader, audit.Wanted(1, request.action + 1))
         return row
 
     async def audit(self, request: api.Audit) -> tuple[AuditRow, ...]:
-        return await audit.audit(self._reader, request.limit, request.before)
+        since = moment_of(request.since, time.time()) if request.since else 0.0
+        wanted = audit.Wanted(request.limit, request.before, request.actor, request.verb, since)
+        return await audit.audit(self._reader, wanted)
 
     # ------------------------------------------------------------------ the relay as a whole
 
     async def dns_flush(self, request: api.DnsFlush, actor: str) -> Flushed:
         count = self._relay.resolver.flush(request.domain)
         self._relay.runner.forget_plans()
+        await self._chronicle.note(actor, request, request.domain, answers=count)
         return Flushed(count)
 
     async def reload(self, request: api.Reload, actor: str) -> Reloaded:
         applied, needs_restart = self._relay.reload()
+        await self._chronicle.note(actor, request, applied=len(applied), needs_restart=len(needs_restart))
         return Reloaded(tuple(applied), tuple(needs_restart))
 
     async def drain(self, request: api.Drain, actor: str) -> Draining:
+        await self._chronicle.note(actor, request)
         self._relay.begin_drain(f"{actor} asked for it")
         return await self._draining()
 
     async def stop(self, request: api.Stop, actor: str) -> Draining:
+        await self._chronicle.note(actor, request)
         self._relay.stop(f"{actor} asked for it")
         return await self._draining()
 
@@ -239,28 +257,30 @@ class Desk:
         if not target.is_absolute():
             raise ControlError("bad-path", f"{target} is not an absolute path")
         size = await asyncio.to_thread(backup.copy_queue, self._relay.store.path, target)
+        await self._chronicle.note(actor, request, str(target), size=size)
         return BackedUp(str(target), size)
 
     async def prune(self, request: api.Prune, actor: str) -> Pruned:
         swept = await self._relay.pruner.sweep(time.time())
+        await self._chronicle.note(actor, request, messages=swept.messages, bodies=swept.bodies, freed=swept.freed)
         return Pruned(swept.messages, swept.bodies, swept.freed)
 
     # ------------------------------------------------------------------ the suppression list
 
-    async def suppress_list(self, request: api.SuppressList) -> SuppressionPage:
+    async def suppress_list(self, request: SuppressList) -> SuppressionPage:
         return await self._suppression.page(request.limit, request.after)
 
-    async def suppress_lookup(self, request: api.SuppressLookup) -> tuple[Suppression, ...]:
+    async def suppress_lookup(self, request: SuppressLookup) -> tuple[Suppression, ...]:
         return await self._suppression.lookup(request.entry)
 
-    async def suppress_add(self, request: api.SuppressAdd, actor: str) -> Suppression:
+    async def suppress_add(self, request: SuppressAdd, actor: str) -> Suppression:
         return await self._suppression.add(request.entry, request.reason, request.expires, request.note, actor)
 
-    async def suppress_remove(self, request: api.SuppressRemove, actor: str) -> tuple[Suppression, ...]:
-        return await self._suppression.remove(request.entries, actor)
+    async def suppress_remove(self, request: SuppressRemove, actor: str) -> tuple[Suppression, ...]:
+        return await self._suppression.remove(request.entries, actor, request.reason, request.expect)
 
-    async def suppress_import(self, request: api.SuppressImport, actor: str) -> tuple[Difference, ...]:
-        return await self._suppression.merge(request.entries, actor, request.dry_run)
+    async def suppress_import(self, request: SuppressImport, actor: str) -> tuple[Difference, ...]:
+        return await self._suppression.merge(request.entries, actor, request.dry_run, request.reason)
 
     # ------------------------------------------------------------------ what is suspended
 
@@ -302,28 +322,6 @@ def _window(text: str) -> float:
     if not 60 <= seconds <= 86_400:
         raise ControlError("bad-window", f'a window of time is written like 15m or 2h, from 1m to 1d, not "{text}"')
     return float(seconds)
-
-
-def _moment(text: str, now: float) -> float:
-    """POSIX seconds of `2h` (ago), a local time or day, or a moment of UTC with its Z."""
-    for read in (_ago, since, _utc):
-        try:
-            return read(text, now)
-        except ValueError:
-            continue
-    raise ControlError("bad-moment", f'a moment is written like 2h (ago), 09:00 or 2026-11-22T09:00, not "{text}"')
-
-
-def _ago(text: str, now: float) -> float:
-    return now - duration(text)
-
-
-def _utc(text: str, now: float) -> float:
-    """An ISO moment that names its offset."""
-    found = datetime.fromisoformat(text)
-    if found.tzinfo is None:
-        raise ValueError("no offset")
-    return found.timestamp()
 
 
 def _disk(path: Path) -> Disk:

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from mailtui.control.claims import account
 from mailtui.errors import EX_DATAERR, ControlError
 from mailtui.events import Notice
 from mailtui.intake.address import canonical_domain, parse_path
 from mailtui.intake.replies import Refusal
-from mailtui.queue import suppression
+from mailtui.queue import entries, suppression
+from mailtui.queue.actions import Entry
 from mailtui.queue.reader import Reader
 from mailtui.suppressions import Difference, Suppression, SuppressionPage, Until, Wanted
 from mailtui.views import moment
@@ -50,25 +52,29 @@ class SuppressionDesk:
             raise ControlError("past", f"{entry} would have ended already")
 
         def job(db: sqlite3.Connection) -> None:
-            self._relay.store.suppressions.merge(db, [wanted], expiry, actor, now)
-            suppression.tell(db, now, actor, text)
+            list_ = self._relay.store.suppressions
+            note_ = Entry(now, actor, entries.ADD, reason=note)
+            entries.audited(db, note_, [wanted.entry], lambda: list_.merge(db, [wanted], expiry, account(actor), now))
 
         text = f"added {wanted.entry} ({reason})"
         await self._relay.store.run(job)
         self._publish(now, actor, text)
         return (await suppression.lookup(self._reader, wanted.entry, now))[0]
 
-    async def remove(self, entries: Sequence[str], actor: str) -> tuple[Suppression, ...]:
-        """Take entries off the list, all or none; those that stood there. ControlError `unknown-entry`."""
-        now, wanted = time.time(), tuple(dict.fromkeys(map(canonical, entries)))
+    async def remove(
+        self, names: Sequence[str], actor: str, reason: str = "", expect: int | None = None
+    ) -> tuple[Suppression, ...]:
+        """Take entries off the list, all or none; those that stood there. ControlError `unknown-entry`, `unexpected`."""
+        now, wanted = time.time(), tuple(dict.fromkeys(map(canonical, names)))
+        _expected(expect, len(wanted))
 
         def job(db: sqlite3.Connection) -> list[Suppression]:
-            gone = suppression.remove(db, wanted, now)
+            note = Entry(now, actor, entries.REMOVE, reason=reason)
+            gone = entries.audited(db, note, wanted, lambda: suppression.remove(db, wanted, now))
             if missing := [entry for entry in wanted if entry not in {row.entry for row in gone}]:
                 raise ControlError(
                     "unknown-entry", f"not on the suppression list: {', '.join(missing[:5])}; nothing was done"
                 )
-            suppression.tell(db, now, actor, text)
             return gone
 
         text = f"removed {', '.join(wanted[:5])}" + (f" and {len(wanted) - 5} more" if len(wanted) > 5 else "")
@@ -76,16 +82,20 @@ class SuppressionDesk:
         self._publish(now, actor, text)
         return tuple(gone)
 
-    async def merge(self, entries: Sequence[Wanted], actor: str, dry_run: bool) -> tuple[Difference, ...]:
+    async def merge(
+        self, wanted: Sequence[Wanted], actor: str, dry_run: bool, reason: str = ""
+    ) -> tuple[Difference, ...]:
         """Make many entries stand as they are wanted; what that changes. ControlError: one of them is no entry, nothing was done."""
         now, expiry = time.time(), self._relay.config.suppression.expiry
-        wanted = [replace(item, entry=canonical(item.entry)) for item in entries]
+        items = [replace(item, entry=canonical(item.entry)) for item in wanted]
+        names = tuple(dict.fromkeys(item.entry for item in items))
 
         def job(db: sqlite3.Connection) -> list[Difference]:
-            found = self._relay.store.suppressions.merge(db, wanted, expiry, actor, now, dry_run)
-            if not dry_run:
-                suppression.tell(db, now, actor, _imported(found))
-            return found
+            list_ = self._relay.store.suppressions
+            note = Entry(now, actor, entries.IMPORT, reason=reason)
+            return entries.audited(
+                db, note, names, lambda: list_.merge(db, items, expiry, account(actor), now, dry_run)
+            )
 
         found = await self._relay.store.run(job)
         if not dry_run:
@@ -94,6 +104,11 @@ class SuppressionDesk:
 
     def _publish(self, now: float, actor: str, text: str) -> None:
         self._relay.journal.publish(Notice(now, "info", f"suppression list: {actor} {text}"))
+
+
+def _expected(expect: int | None, found: int) -> None:
+    if expect is not None and expect != found:
+        raise ControlError("unexpected", f"{found} entries are named, not {expect}; nothing was done")
 
 
 def _imported(found: Sequence[Difference]) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import pty
 import pwd
+import shutil
 import signal
 import sqlite3
 import stat
@@ -19,7 +21,7 @@ from pathlib import Path
 import argon2
 import pytest
 from tests.control.conftest import put, put_deferred, settled
-from tests.kit.processes import wait_until
+from tests.kit.processes import free_port, wait_until
 from tests.kit.relay import MAILTUI, Relay
 
 from mailtui.model import decode_id
@@ -317,8 +319,28 @@ def test_the_past_and_the_hour_ahead(relay: Relay) -> None:
     assert "ahead.test" in {row["destination"] for row in each}
     assert relay.cli("forecast").stdout.splitlines()[1].startswith("(all) ")
     for since in ("2h", "00:00", "2026-01-01", "2026-01-01T00:00Z"):
-        relay.cli("samples", "--since", since, "--until", "1m", "--json")
+        relay.cli("samples", "--since", since, "--json")
+        relay.cli("samples", "--since", since, "--by", "hour", "--destination", "ahead.test", "--json")
     fails(relay.cli("samples", "--since", "soon", check=False), 65, "a moment is written like 2h (ago), 09:00")
+    fails(relay.cli("samples", "--since", "1m", "--until", "1h", check=False), 65, 'the range ends ("1h") before')
+    long_ago = ("--since", "9d", "--until", "8d")
+    fails(relay.cli("samples", *long_ago, "--by", "minute", check=False), 65, "minutes are kept for 48 hours")
+    assert rows(relay.cli("failures", *long_ago, "--json")) == []
+
+
+def test_what_failed_is_found_by_time_and_destination(relay: Relay) -> None:
+    put_deferred(relay, "a@failed.test", "b@failed.test")
+    (now,) = rows(relay.cli("failures", "--since", "5m", "--destination", "failed.test", "--json"))
+    (hour,) = rows(relay.cli("failures", "--since", "3d", "--destination", "Failed.test", "--json"))
+    assert (now["destination"], now["class"], now["bounced"]) == ("failed.test", "connection", 0)
+    assert now["count"] == now["deferred"] and int(str(now["count"])) >= 2
+    assert {**now, "first_seen": "", "last_seen": ""} == {**hour, "first_seen": "", "last_seen": ""}
+    minutes = rows(relay.cli("samples", "--since", "5m", "--destination", "failed.test", "--json"))
+    assert sum(int(str(minute["deferrals"])) for minute in minutes) == now["count"]
+    assert {(minute["delivered"], minute["class"]) for minute in minutes} == {(0, "connection")}
+    table = relay.cli("failures", "--since", "5m").stdout.splitlines()
+    assert table[0].split()[:3] == ["DESTINATION", "COUNT", "BOUNCED"]
+    assert relay.cli("samples", "--by", "hour", "--destination", "failed.test").stdout.split()[:2] == ["AT", "OK"]
 
 
 def test_people_get_tables_and_screens(relay: Relay) -> None:
@@ -494,6 +516,27 @@ def test_on_a_terminal_a_person_is_asked(relay: Relay) -> None:
     assert terminal.end() == 0
 
 
+def test_a_long_change_shows_how_far_it_is_and_ctrl_c_stops_it() -> None:
+    with Relay({"route": [{"to": "127.0.0.1:9"}], "intake": {"min_free_disk": "1MB"}}) as own:
+        for n in range(6):
+            put(own, *(f"r{n}-{i}@long.test" for i in range(1000)), sender=f"a{n}@long.test")
+        own.cli("hold", "--all", "--yes")
+        terminal = Terminal(own, "bounce", "state:held", "--yes")
+        terminal.read_until("of 6,000; Ctrl-C stops")
+        terminal.child.send_signal(signal.SIGINT)
+        terminal.read_until("of 6,000 were not touched")
+        assert terminal.end() == 130
+        (row,) = rows(own.cli("audit", "--verb", "bounce", "--json"))
+        assert row["state"] == "stopped" and 0 < int(str(row["done"])) < 6000
+        assert own.get("queue.count?filter=state:held")["recipients"] == 6000 - int(str(row["done"]))
+        assert f"{6000 - int(str(row['done'])):,} recipients of 6,000 were not touched" in terminal.seen
+        (cancel,) = rows(own.cli("audit", "--verb", "cancel", "--json"))
+        assert (cancel["reason"], cancel["filter"]) == ("Ctrl-C", f"action {row['action']}")
+        piped = own.cli("hold", "--all")
+        assert piped.stderr == "" and "Ctrl-C" not in piped.stdout
+        assert own.ledger_holds()
+
+
 def test_log_follows_until_interrupted(relay: Relay) -> None:
     command = [*MAILTUI, "--config", str(relay.config), "log", "--follow", "--json", "--limit", "1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
@@ -566,3 +609,45 @@ def test_reload_drain_and_stop() -> None:
         subprocess.run([*client, "stop"], capture_output=True, timeout=30, check=True)
         wait_until(lambda: not relay.running, "the relay to end", 30)
         assert time.monotonic() - began < 30 and not relay.socket.exists()
+
+
+def test_what_is_done_to_the_relay_is_in_the_audit(tmp_path: Path) -> None:
+    settings = {"route": [{"to": f"127.0.0.1:{free_port()}"}], "intake": {"min_free_disk": "1MB"}}
+    with Relay(settings, keep=True) as own:
+        copy = str(tmp_path / "copy.sqlite3")
+        own.cli("reload", "--reason", "new key", "--yes")
+        own.cli("dns", "flush", "example.org", "--reason", "they moved")
+        own.cli("prune", "--yes")
+        own.cli("backup", copy, "--reason", "before the change")
+        os.kill(own.pid, signal.SIGHUP)
+        wait_until(lambda: len(rows(own.cli("audit", "--json"))) == 5, "the signal to be noted")
+        fails(own.cli("undo", "1", check=False), 65, "action 1 is a reload, which cannot be undone")
+        own.cli("drain", "--reason", "moving away")
+        own.cli("stop", "-y", "--reason", "done")
+        wait_until(lambda: not own.running, "the end")
+        own.stop()
+        mailtui("--config", str(own.config), "prune", "--reason", "nobody runs")
+        own.start()
+        told = [(row["verb"], row["filter"], row["reason"], row["done"]) for row in rows(own.cli("audit", "--json"))]
+        assert told[::-1] == [
+            *(("reload", "", "new key", 1), ("dns.flush", "example.org", "they moved", 1), ("prune", "", "", 1)),
+            *(("backup", copy, "before the change", 1), ("reload", "", "", 1), ("drain", "", "moving away", 1)),
+            *(("stop", "", "done", 1), ("prune", "", "nobody runs", 1)),
+        ]
+        assert {row["actor"] for row in rows(own.cli("audit", "--json", "--verb", "reload"))} == {
+            getpass.getuser(),
+            "SIGHUP",
+        }
+        own.stop()
+    shutil.rmtree(own.root)
+
+
+def test_the_log_takes_filter_words(relay: Relay) -> None:
+    queue_id = put_deferred(relay, "a@heard.test", "b@heard.test")
+    found = rows(relay.cli("log", "state:deferred", "domain:heard.test", "not", "to:b@*", "--json"))
+    assert found and {(row["event"], row["recipient"]) for row in found} == {("attempted", "a@heard.test")}
+    events = {row["event"] for row in rows(relay.cli("log", f"id:{queue_id}", "--json"))}
+    assert {"accepted", "attempted"} <= events
+    assert relay.cli("log", "nothing says this at all").stdout == ""
+    fails(relay.cli("log", "subject:x", check=False), 65, "subject says nothing of events, which have class, client,")
+    fails(relay.cli("log", "color:red", check=False), 65, 'unknown field "color"')

@@ -170,3 +170,63 @@ def test_a_change_is_told(relay: Relay) -> None:
     done(relay, "add", "told@x.example")
     log = mailtui("--config", str(relay.config), "log", "--limit", "5").stdout
     assert f"suppression list: {ME} added told@x.example (manual)" in log
+
+
+def audit(relay: Relay, *options: str) -> list[dict[str, object]]:
+    return rows(mailtui("--config", str(relay.config), "audit", "--json", *options))
+
+
+def test_every_change_is_in_the_audit_and_can_be_taken_back(relay: Relay) -> None:
+    done(relay, "add", "audit@one.example", "--note", "asked to", "--yes")
+    done(
+        relay,
+        "import",
+        "-",
+        "--format",
+        "plain",
+        "--expect",
+        "2",
+        "--reason",
+        "their list",
+        input="b@one.example\nc@one.example\n",
+    )
+    fails(
+        suppress(relay, "remove", "b@one.example", "--expect", "2"), 65, "1 entries are named, not 2; nothing was done"
+    )
+    done(relay, "remove", "b@one.example", "--reason", "they asked")
+    removed, imported, added = audit(relay, "--verb", "suppress", "--limit", "3", "--since", "1h", "--actor", ME)
+    assert [row["verb"] for row in (removed, imported, added)] == ["suppress.remove", "suppress.import", "suppress.add"]
+    assert (added["filter"], added["reason"], added["done"], added["actor"]) == ("audit@one.example", "asked to", 1, ME)
+    assert (imported["done"], imported["reason"], removed["reason"]) == (2, "their list", "they asked")
+    config = ("--config", str(relay.config))
+
+    (undone,) = rows(mailtui(*config, "undo", str(imported["action"]), "--json"))
+    assert (undone["matched"], undone["done"], undone["skipped"]) == (2, 1, 1)  # b was removed since
+    told = mailtui(*config, "undo", str(removed["action"])).stdout
+    assert told == "undo: 1 change taken back\n"
+    assert {row["entry"] for row in rows(done(relay, "list", "--json"))} == {"audit@one.example", "b@one.example"}
+    done(relay, "remove", "audit@one.example")
+    assert "left alone: 1, changed since" in mailtui(*config, "undo", str(added["action"])).stdout
+
+
+def test_an_import_that_is_not_what_was_expected_does_nothing(relay: Relay) -> None:
+    given = ("import", "-", "--format", "plain", "--expect", "3")
+    fails(suppress(relay, *given, input="b@one.example\n"), 65, "would change 1 entries, not 3; nothing was done")
+    assert rows(done(relay, "list", "--json")) == []
+
+
+def test_the_source_is_the_account_and_the_audit_has_the_claim(relay: Relay) -> None:
+    result = mailtui(
+        "--config",
+        str(relay.config),
+        "suppress",
+        "add",
+        "claimed@one.example",
+        "--json",
+        SUDO_USER="anna(\x1b[2J",
+    )
+    (entry,) = rows(result)
+    assert entry["source"] == ME
+    (row,) = audit(relay, "--limit", "1")
+    assert row["actor"] == f"{ME} (claims sudo by anna[\\x1b[2J)"
+    assert audit(relay, "--actor", "nobody at all") == []

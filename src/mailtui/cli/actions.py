@@ -6,6 +6,7 @@ terminal, by `--yes` everywhere else. One function serves all verbs; what differ
 
 from __future__ import annotations
 
+import sys
 from typing import Final
 
 import click
@@ -13,15 +14,18 @@ from msgspec.structs import replace
 
 from mailtui.control.api import Action, Audit, Undo
 from mailtui.control.request import Risk
-from mailtui.views import Preview
+from mailtui.views import Affected, Preview
 
 from . import context
 from .context import Context
 from .format import plural
-from .verbs import build, make, show
+from .progress import carried_out, left
+from .verbs import build, make, show, unasked
 
 #: Recipients up to which a reversible verb asks nobody.
 LARGE: Final = 1000
+#: The exit code of what Ctrl-C stopped (128 + SIGINT).
+INTERRUPTED: Final = 130
 #: Recipients up to which "y" is enough for what cannot be taken back; above, the number must be typed.
 TYPED: Final = 10
 
@@ -35,20 +39,26 @@ def command(kind: type[Action]) -> click.Command:
             raise click.UsageError(f"{kind.name} what? Give ids, filter words, or --all")
         if not (yes or request.dry_run):
             request = confirmed(here, request)
-        show(here.ask(request), as_json)
+        tell(carried_out(here, request), as_json)
 
     yes = click.Option(["--yes", "-y"], is_flag=True, help="Do not ask.")
     return make(kind, context.pass_context(act), [yes])
+
+
+def tell(result: Affected | Preview, as_json: bool) -> None:
+    """Print what was done; exit 130 when Ctrl-C stopped it on the way."""
+    show(result, as_json)
+    if isinstance(result, Affected) and left(result):
+        sys.exit(INTERRUPTED)
 
 
 def undo() -> click.Command:
     """The verb that takes an action back. It asks nobody: it only brings back what was there."""
 
     def take_back(here: Context, /, as_json: bool, yes: bool, **values: object) -> None:
-        show(here.ask(build(Undo, values)), as_json)
+        tell(carried_out(here, build(Undo, values)), as_json)
 
-    yes = click.Option(["--yes", "-y"], is_flag=True, help="Accepted like everywhere; nothing is asked.")
-    return make(Undo, context.pass_context(take_back), [yes])
+    return make(Undo, context.pass_context(take_back), [unasked()])
 
 
 def audit() -> click.Command:
@@ -56,10 +66,11 @@ def audit() -> click.Command:
 
     def tell(here: Context, /, as_json: bool, **values: object) -> None:
         rows = here.ask(build(Audit, values))
+        narrowed = any(values[name] for name in ("before", "actor", "verb", "since"))
         if rows or as_json:
             show(rows, as_json)
         else:
-            context.say(["nothing was changed by anybody yet"])
+            context.say(["nothing found" if narrowed else "nothing was changed by anybody yet"])
 
     return make(Audit, context.pass_context(tell))
 

@@ -48,6 +48,7 @@ class Context:
 
 
 pass_context = click.make_pass_decorator(Context)
+yes_option = click.option("--yes", "-y", is_flag=True, help="Accepted like everywhere; nothing is asked.")
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON, one object a line.")
 
 

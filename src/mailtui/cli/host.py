@@ -34,13 +34,14 @@ def serve(here: Context) -> None:
 @click.command("check-config")
 @pass_context
 def check_config(here: Context) -> None:
-    """Read the configuration as `serve` would, and say whether it is good."""
+    """Read the configuration as `serve` would, look at what it names (directories, group, certificates, keys), and say whether all is
+    good. Run it as the relay's user."""
     config = here.load(files=True)
-    from mailtui.intake.profile import tls_context
+    from mailtui.preflight import check_start
     from mailtui.trust.keys import load_key
 
+    check_start(config)
     for index, listener in enumerate(config.listener):
-        tls_context(listener.tls_cert, listener.tls_key, config.tls.min_version)
         if any(not network.prefixlen for network in listener.networks):
             click.echo(f"mailtui: warning: listener[{index}].networks: everybody may send to anywhere", err=True)
     for index, entry in enumerate(config.dkim):

@@ -1,6 +1,6 @@
-"""How minutes look to a person: the samples of the past and the forecast of the hour ahead.
+"""How minutes look to a person: the samples and failures of the past and the forecast of the hour ahead.
 
-Owned here: the layout of those two. Pure.
+Owned here: the layout of those. Pure.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from mailtui.findings import ForecastRow, MomentRow
+from mailtui.findings import DestinationMoment, FailureRow, ForecastRow, MomentRow
 
 from .format import Column, age, clock, table
 
@@ -19,16 +19,57 @@ _STEP: Final = 3
 
 
 def samples_screen(rows: Sequence[MomentRow], cells: int | None, now: datetime) -> Iterator[str]:
-    """A line per minute."""
+    """A line per minute or hour."""
     columns = (
         *(Column("AT", True), Column("QUEUED", True), Column("SENDING", True), Column("DEFERRED", True)),
-        *(Column("HELD", True), Column("IN", True), Column("OK", True), Column("DEFER", True), Column("BOUNCE", True)),
+        *(
+            Column("HELD", True),
+            Column("IN", True),
+            Column("4XX", True, optional=True),
+            Column("5XX", True, optional=True),
+        ),
+        *(Column("OK", True), Column("DEFER", True), Column("BOUNCE", True)),
         *(Column("P50", True, optional=True), Column("P95", True, optional=True)),
     )
     cells_of = (
         (
             *(clock(row.at, now), row.queued, row.sending, row.deferred, row.held),
-            *(row.accepted, row.delivered, row.deferrals, row.bounced, _seconds(row.p50), _seconds(row.p95)),
+            *(row.accepted, row.refused_4xx, row.refused_5xx, row.delivered, row.deferrals, row.bounced),
+            *(_seconds(row.p50), _seconds(row.p95)),
+        )
+        for row in rows
+    )
+    yield from table(columns, cells_of, cells)
+
+
+def destination_screen(rows: Sequence[DestinationMoment], cells: int | None, now: datetime) -> Iterator[str]:
+    """A line per minute or hour of one destination."""
+    columns = (
+        *(Column("AT", True), Column("OK", True), Column("DEFER", True), Column("BOUNCE", True)),
+        *(Column("MOSTLY"), Column("WHY", least=16)),
+    )
+    cells_of = (
+        (clock(row.at, now), row.delivered, row.deferrals, row.bounced, row.class_, row.sentence) for row in rows
+    )
+    yield from table(columns, cells_of, cells)
+
+
+def failures_screen(rows: Sequence[FailureRow], cells: int | None, now: datetime) -> Iterator[str]:
+    """A line per destination and kind of reply."""
+    columns = (
+        *(Column("DESTINATION", least=12), Column("COUNT", True), Column("BOUNCED", True), Column("FIRST", True)),
+        *(Column("LAST", True), Column("CLASS"), Column("WHY", least=16), Column("SAMPLE", least=12, optional=True)),
+    )
+    cells_of = (
+        (
+            *(
+                row.destination or "(others)",
+                row.count,
+                row.bounced,
+                clock(row.first_seen, now),
+                clock(row.last_seen, now),
+            ),
+            *(row.class_, row.sentence, row.sample),
         )
         for row in rows
     )

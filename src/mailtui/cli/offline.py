@@ -6,6 +6,7 @@ Owned here: that choice. Whoever holds the relay's lock is the only writer; with
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -21,10 +22,12 @@ from mailtui.errors import EX_DATAERR, QueueError, RelayNotRunning
 from mailtui.text import safe_text
 
 from . import context, verbs
-from .context import Context, json_option, pass_context
+from .context import Context, json_option, pass_context, yes_option
 
 if TYPE_CHECKING:
     from mailtui.config import Config
+
+_reason_option = click.option("--reason", default="", help="Why, for the audit.")
 
 
 def queue_file(config: Config) -> Path:
@@ -52,12 +55,14 @@ def locked(config: Config) -> Iterator[Path]:
 
 @click.command(help=Backup.__doc__)
 @click.argument("path", type=click.Path(path_type=Path))
+@_reason_option
+@yes_option
 @json_option
 @pass_context
-def backup(here: Context, path: Path, as_json: bool) -> None:
+def backup(here: Context, path: Path, reason: str, yes: bool, as_json: bool) -> None:
     target = path.absolute()
     try:
-        done = here.ask(Backup(str(target)))
+        done = here.ask(Backup(str(target), reason))
     except RelayNotRunning:
         from mailtui.queue.backup import copy_queue
 
@@ -67,19 +72,24 @@ def backup(here: Context, path: Path, as_json: bool) -> None:
 
 
 @click.command(help=Prune.__doc__)
+@_reason_option
+@yes_option
 @json_option
 @pass_context
-def prune(here: Context, as_json: bool) -> None:
+def prune(here: Context, reason: str, yes: bool, as_json: bool) -> None:
     try:
-        done = here.ask(Prune())
+        done = here.ask(Prune(reason))
     except RelayNotRunning:
         config = here.load(files=False)
         with locked(config) as file:
-            done = asyncio.run(_prune(config, file))
+            done = asyncio.run(_prune(config, file, reason))
     verbs.show(done, as_json)
 
 
-async def _prune(config: Config, file: Path) -> Pruned:
+async def _prune(config: Config, file: Path, reason: str) -> Pruned:
+    """The same without a relay, noted in the audit too."""
+    from mailtui.control import claims, peer
+    from mailtui.queue.actions import Entry, at_once
     from mailtui.queue.database import open_writer
     from mailtui.queue.prune import Keep
     from mailtui.queue.pruner import Offline, Pruner
@@ -87,7 +97,11 @@ async def _prune(config: Config, file: Path) -> Pruned:
     connection = open_writer(file)
     try:
         keep = Keep(config.queue.history, config.queue.history_size, config.queue.trash)
-        swept = await Pruner(Offline(file, connection), keep, lambda: None).sweep(time.time())
+        offline = Offline(file, connection)
+        swept = await Pruner(offline, keep, lambda: None).sweep(time.time())
+        actor = claims.described(peer.user_name(os.getuid()), claims.own(os.environ))
+        args: dict[str, int | str | bool] = {"messages": swept.messages, "bodies": swept.bodies, "freed": swept.freed}
+        await offline.run(lambda db: at_once(db, Entry(time.time(), actor, Prune.name, reason=reason, args=args)))
         return Pruned(swept.messages, swept.bodies, swept.freed)
     finally:
         connection.close()

@@ -34,11 +34,11 @@ def affected_screen(result: Affected) -> Iterator[str]:
     if not result.matched:
         yield f"{result.verb}: nothing is selected"
         return
-    if result.done and not result.messages:  # of an action that concerned no recipients
-        yield f"{result.verb}: done"
-    else:
-        yield f"{result.verb}: {plural(result.done, 'recipient')} of {plural(result.messages, 'message')}"
-    yield from (f"left alone: {plural(share.count, 'recipient')}, {cell(share.name)}" for share in result.reasons)
+    things = "recipient" if result.messages or not result.done else "change"  # a change of the suppression list, say
+    yield f"{result.verb}: {plural(result.done, things)}" + (
+        f" of {plural(result.messages, 'message')}" if things == "recipient" else " taken back"
+    )
+    yield from (f"left alone: {share.count:,}, {cell(share.name)}" for share in result.reasons)
     if result.done and result.verb != "undo":
         yield f"to take it back: mailtui undo {result.action}"
 

@@ -113,13 +113,15 @@ def _shown(line: bytes) -> str:
     return safe_text(line.removesuffix(b"\r").decode("utf-8", "backslashreplace").replace("\t", "    "))
 
 
-@click.command(help="What happened lately, the newest last.")
+@click.command(help="What happened lately, the newest last; with filter words only what they mean.")
+@click.argument("filter", nargs=-1, metavar="[FILTER]...")
 @click.option("--follow", "-f", is_flag=True, help="Go on with what happens, until interrupted.")
 @click.option("--limit", "-n", type=click.IntRange(0, 10000), default=200, show_default=True, help="At most this many.")
 @json_option
 @pass_context
-def log(here: Context, follow: bool, limit: int, as_json: bool) -> None:
-    asyncio.run(_log(here.socket_path(), Log(limit=limit, follow=follow), as_json))
+def log(here: Context, filter: tuple[str, ...], follow: bool, limit: int, as_json: bool) -> None:
+    wanted = verbs.build(Log, {"filter": filter, "limit": limit, "follow": follow})
+    asyncio.run(_log(here.socket_path(), wanted, as_json))
 
 
 async def _log(socket_path: Path, request: Log, as_json: bool) -> None:

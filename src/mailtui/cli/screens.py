@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from mailtui.control.results import BackedUp, Draining, Flushed, Pruned, Reloaded, StatusView
-from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.findings import DestinationMoment, FailureRow, ForecastRow, IncidentRow, MomentRow, WhyView
 from mailtui.holdrules import HoldRule
 from mailtui.views import (
     AGE_LABELS,
@@ -30,7 +30,7 @@ from mailtui.views import (
 from .format import Column, age, plural, resumed_or, size, table
 from .holdrules import hold_rule_screen, hold_rules_screen
 from .message import message_screen
-from .minutes import forecast_screen, samples_screen
+from .minutes import destination_screen, failures_screen, forecast_screen, samples_screen
 from .operations import audit_screen, operation_screen
 from .reasons import incidents_screen, reasons_screen, why_screen
 from .status import status_screen
@@ -66,6 +66,8 @@ def list_screen(rows: Sequence[object], cells: int | None, now: datetime) -> Ite
     ages = [row for row in rows if isinstance(row, AgeRow)]
     incidents = [row for row in rows if isinstance(row, IncidentRow)]
     samples = [row for row in rows if isinstance(row, MomentRow)]
+    flow = [row for row in rows if isinstance(row, DestinationMoment)]
+    failures = [row for row in rows if isinstance(row, FailureRow)]
     ahead = [row for row in rows if isinstance(row, ForecastRow)]
     rules = [row for row in rows if isinstance(row, HoldRule)]
     audit = [row for row in rows if isinstance(row, AuditRow)]
@@ -81,6 +83,10 @@ def list_screen(rows: Sequence[object], cells: int | None, now: datetime) -> Ite
         return incidents_screen(incidents, cells, now)
     if samples:
         return samples_screen(samples, cells, now)
+    if flow:
+        return destination_screen(flow, cells, now)
+    if failures:
+        return failures_screen(failures, cells, now)
     if ahead:
         return forecast_screen(ahead, cells, now)
     return ages_screen(ages, cells) if ages else ["nothing found"]

@@ -14,14 +14,14 @@ import click
 import msgspec
 from msgspec import UNSET
 
-from mailtui.control.api import SuppressAdd, SuppressImport, SuppressList, SuppressLookup, SuppressRemove
+from mailtui.control.api_suppress import SuppressAdd, SuppressImport, SuppressList, SuppressLookup, SuppressRemove
 from mailtui.errors import ControlError
 from mailtui.suppressions import MANUAL, Difference, Suppression, Until, Wanted
 from mailtui.text import safe_text
 
 from . import context
 from . import suppression_files as files
-from .context import Context, json_option, pass_context
+from .context import Context, json_option, pass_context, yes_option
 from .format import Column, clock, table
 
 #: Entries in one request, and the octets they may take in it.
@@ -61,19 +61,23 @@ def _until(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
 @click.argument("entry", metavar="ADDRESS|@DOMAIN")
 @click.option("--reason", default=MANUAL, show_default=True, help="A class such as no-such-user.")
 @click.option("--for", "until", callback=_until, help="How long (30d), or never; default: by its reason.")
-@click.option("--note", default="", help="A word for those who come after.")
+@click.option("--note", default="", help="A word for those who come after; the audit has it too.")
+@yes_option
 @json_option
 @pass_context
-def add(here: Context, entry: str, reason: str, until: Until, note: str, as_json: bool) -> None:
+def add(here: Context, entry: str, reason: str, until: Until, note: str, yes: bool, as_json: bool) -> None:
     _show([here.ask(SuppressAdd(entry, reason, until, note))], as_json, "")
 
 
 @group.command(help=SuppressRemove.__doc__)
 @click.argument("entries", metavar="ADDRESS|@DOMAIN...", nargs=-1, required=True)
+@click.option("--reason", default="", help="Why, for the audit.")
+@click.option("--expect", type=click.IntRange(0), help="Do nothing unless it is this many entries.")
+@yes_option
 @json_option
 @pass_context
-def remove(here: Context, entries: tuple[str, ...], as_json: bool) -> None:
-    gone = here.ask(SuppressRemove(entries))
+def remove(here: Context, entries: tuple[str, ...], reason: str, expect: int | None, yes: bool, as_json: bool) -> None:
+    gone = here.ask(SuppressRemove(entries, reason, expect))
     if as_json:
         context.say_json(gone)
     else:
@@ -113,9 +117,21 @@ def export(here: Context, format_: str) -> None:
 @click.argument("file", type=click.File("r", encoding="utf-8-sig"))
 @click.option("--format", "format_", type=click.Choice(files.FORMATS), help="Default: by the name of the file.")
 @click.option("--dry-run", is_flag=True, help="Only show the difference.")
+@click.option("--reason", default="", help="Why, for the audit.")
+@click.option("--expect", type=click.IntRange(0), help="Do nothing unless it adds or changes this many entries.")
+@yes_option
 @json_option
 @pass_context
-def import_(here: Context, file: Iterable[str], format_: str | None, dry_run: bool, as_json: bool) -> None:
+def import_(
+    here: Context,
+    file: Iterable[str],
+    format_: str | None,
+    dry_run: bool,
+    reason: str,
+    expect: int | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
     """Add the entries of FILE (- is standard input); those on the list already stand as the file says. All of it is looked at
     before anything is done."""
     name = str(getattr(file, "name", "-"))
@@ -124,8 +140,11 @@ def import_(here: Context, file: Iterable[str], format_: str | None, dry_run: bo
     except UnicodeDecodeError:
         raise ControlError("bad-file", f"{name}: not UTF-8") from None
     differences = [found for batch in batches for found in here.ask(SuppressImport(batch, dry_run=True))]
+    would = sum(found.change in ("add", "change") for found in differences)
+    if expect not in (None, would):
+        raise ControlError("unexpected", f"{name} would change {would} entries, not {expect}; nothing was done")
     if not dry_run:
-        differences = [found for batch in batches for found in here.ask(SuppressImport(batch))]
+        differences = [found for batch in batches for found in here.ask(SuppressImport(batch, reason=reason))]
     n = Counter(found.change for found in differences)
     done = Imported(n["add"], n["change"], n["same"], n["past"])
     if as_json:

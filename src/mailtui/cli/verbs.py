@@ -103,10 +103,15 @@ def _quoted(word: str) -> str:
 def command(kind: type[Request[object]]) -> click.Command:
     """The verb of a request that is asked and printed."""
 
-    def ask(here: Context, /, as_json: bool, **values: object) -> None:
+    def ask(here: Context, /, as_json: bool, yes: bool = False, **values: object) -> None:
         show(here.ask(build(kind, values)), as_json)
 
-    return make(kind, context.pass_context(ask))
+    return make(kind, context.pass_context(ask), [unasked()] if kind.changes else [])
+
+
+def unasked() -> click.Option:
+    """--yes of a verb that asks nobody, so that scripts can say it everywhere."""
+    return click.Option(["--yes", "-y"], is_flag=True, help="Accepted like everywhere; nothing is asked.")
 
 
 def make(

@@ -6,19 +6,17 @@ command line are all made from `REQUESTS` and `STREAMS`; a verb is written down 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, ClassVar, Final, Literal, Protocol, cast
 
 import msgspec
-from msgspec import UNSET, Meta
+from msgspec import Meta
 
 from mailtui.bundles import Bundle
 from mailtui.events import AnyEvent, Event
-from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.findings import DestinationMoment, FailureRow, ForecastRow, IncidentRow, MomentRow, WhyView
 from mailtui.shapes import Lifted, SiteShape
-from mailtui.suppressions import MANUAL, Difference, Suppression, SuppressionPage, Until, Wanted
-from mailtui.suppressions import Entry as Listed
-from mailtui.suppressions import Reason as ListedFor
+from mailtui.suppressions import Difference, Suppression, SuppressionPage
 from mailtui.suspensions import Suspended, Suspension
 from mailtui.views import (
     Affected,
@@ -33,10 +31,12 @@ from mailtui.views import (
 )
 
 from . import api_holdrules
+from .api_history import Failures, Samples
 from .api_report import Report
 from .api_shaping import ShapingLift, ShapingList
+from .api_suppress import SuppressAdd, SuppressImport, SuppressList, SuppressLookup, SuppressRemove
 from .api_suspend import Resume, Suspend, Suspensions
-from .request import Request, Risk
+from .request import Reason, Request, Risk
 from .results import BackedUp, Draining, Flushed, Pruned, Reloaded, StatusView
 
 VERSION_HEADER: Final = "Mailtui-Version"
@@ -130,15 +130,6 @@ class Incidents(Request[tuple[IncidentRow, ...]], frozen=True):
     limit: Limit = 100
 
 
-class Samples(Request[tuple[MomentRow, ...]], frozen=True):
-    """The relay minute by minute: depth by state, flow, delay of deliveries."""
-
-    name = "samples"
-    since: Annotated[str, Meta(description="from 2h ago, 09:00, or 2026-11-22T09:00 (Z for UTC)", max_length=32)] = "1h"
-    until: Annotated[str, Meta(description="to such a moment; to now when not given", max_length=32)] = ""
-    limit: Limit = 10_000
-
-
 class Forecast(Request[tuple[ForecastRow, ...]], frozen=True):
     """What the schedule has planned for the next hour, and when backlogs will be gone."""
 
@@ -159,7 +150,7 @@ class Action(Request[Affected | Preview], frozen=True):
     ids: tuple[str, ...] = ()
     filter: Filter = ""
     everything: Annotated[bool, Meta(description="every recipient the verb applies to")] = False
-    reason: Annotated[str, Meta(description="why, for those who come after", max_length=500)] = ""
+    reason: Reason = ""
     expect: Annotated[int, Meta(description="do nothing unless it is this many recipients", ge=0)] | None = None
     dry_run: Annotated[bool, Meta(description="only say what would be done")] = False
     plan: Annotated[str, Meta(description="exactly the recipients of this preview", max_length=64)] = ""
@@ -171,9 +162,10 @@ class Action(Request[Affected | Preview], frozen=True):
 
 
 class Retry(Action, frozen=True):
-    """Try again now, without waiting for the schedule."""
+    """Try again now, without waiting for the schedule; many are spread over some minutes."""
 
     name = "retry"
+    now: Annotated[bool, Meta(description="all of them at once, not spread")] = False
 
 
 class Hold(Action, frozen=True):
@@ -219,7 +211,8 @@ class Undo(Request[Affected], frozen=True):
     changes = True
     patience = 3600.0
     action: ActionNumber
-    reason: Annotated[str, Meta(description="why, for those who come after", max_length=500)] = ""
+    reason: Reason = ""
+    expect: Annotated[int, Meta(description="do nothing unless the action changed this many", ge=0)] | None = None
 
 
 class Cancel(Request[AuditRow], frozen=True):
@@ -228,6 +221,7 @@ class Cancel(Request[AuditRow], frozen=True):
     name = "cancel"
     changes = True
     action: ActionNumber
+    reason: Reason = ""
 
 
 class Audit(Request[tuple[AuditRow, ...]], frozen=True):
@@ -236,6 +230,9 @@ class Audit(Request[tuple[AuditRow, ...]], frozen=True):
     name = "audit"
     limit: Limit = 100
     before: Annotated[int, Meta(description="only actions before this one", ge=0)] = 0
+    actor: Annotated[str, Meta(description="only of those whose name (or claim) contains this", max_length=100)] = ""
+    verb: Annotated[str, Meta(description="only this verb; suppress means all of suppress.*", max_length=40)] = ""
+    since: Annotated[str, Meta(description="only since then: 2h, 09:00, 2026-11-22T09:00Z", max_length=32)] = ""
 
 
 class DnsFlush(Request[Flushed], frozen=True):
@@ -244,6 +241,7 @@ class DnsFlush(Request[Flushed], frozen=True):
     name = "dns.flush"
     changes = True
     domain: Annotated[str, Meta(description="a domain", max_length=255)]
+    reason: Reason = ""
 
 
 class Reload(Request[Reloaded], frozen=True):
@@ -251,6 +249,7 @@ class Reload(Request[Reloaded], frozen=True):
 
     name = "reload"
     changes = True
+    reason: Reason = ""
 
 
 class Drain(Request[Draining], frozen=True):
@@ -259,6 +258,7 @@ class Drain(Request[Draining], frozen=True):
     name = "drain"
     changes = True
     risk = Risk.REVERSIBLE
+    reason: Reason = ""
 
 
 class Stop(Request[Draining], frozen=True):
@@ -267,6 +267,7 @@ class Stop(Request[Draining], frozen=True):
     name = "stop"
     changes = True
     risk = Risk.REVERSIBLE
+    reason: Reason = ""
 
 
 class Prune(Request[Pruned], frozen=True):
@@ -275,6 +276,7 @@ class Prune(Request[Pruned], frozen=True):
     name = "prune"
     changes = True
     patience = 3600.0
+    reason: Reason = ""
 
 
 class Backup(Request[BackedUp], frozen=True):
@@ -284,52 +286,7 @@ class Backup(Request[BackedUp], frozen=True):
     changes = True
     patience = 3600.0
     path: Annotated[str, Meta(description="an absolute path that does not exist yet", max_length=4096)]
-
-
-class SuppressList(Request[SuppressionPage], frozen=True):
-    """The addresses and domains that get no mail, and why."""
-
-    name = "suppress.list"
-    limit: Limit = 1000
-    after: Annotated[str, Meta(description="continue behind this entry", max_length=320)] = ""
-
-
-class SuppressLookup(Request[tuple[Suppression, ...]], frozen=True):
-    """What keeps mail from an address (or @domain); nothing when it gets its mail."""
-
-    name = "suppress.lookup"
-    entry: Listed
-
-
-class SuppressAdd(Request[Suppression], frozen=True):
-    """Send no more mail to an address (or @domain), in place of an entry there is."""
-
-    name = "suppress.add"
-    changes = True
-    risk = Risk.REVERSIBLE
-    entry: Listed
-    reason: ListedFor = MANUAL
-    expires: Until = UNSET
-    note: Annotated[str, Meta(description="for those who come after", max_length=1000)] = ""
-
-
-class SuppressRemove(Request[tuple[Suppression, ...]], frozen=True):
-    """Let mail to addresses (and @domains) go again."""
-
-    name = "suppress.remove"
-    changes = True
-    risk = Risk.REVERSIBLE
-    entries: tuple[Listed, ...]
-
-
-class SuppressImport(Request[tuple[Difference, ...]], frozen=True):
-    """Add many entries to the suppression list; those there already stand as they are asked for now."""
-
-    name = "suppress.import"
-    changes = True
-    risk = Risk.REVERSIBLE
-    entries: tuple[Wanted, ...]
-    dry_run: Annotated[bool, Meta(description="only show the difference")] = False
+    reason: Reason = ""
 
 
 class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -339,6 +296,7 @@ class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     after_seq: Annotated[int, Meta(description="events behind this number", ge=0)] = 0
     limit: Annotated[int, Meta(description="at most this many of those that happened already", ge=0, le=10000)] = 200
     follow: Annotated[bool, Meta(description="go on with what happens")] = False
+    filter: Filter = ""
 
 
 class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -367,7 +325,7 @@ REQUESTS: Final[dict[str, type[Request[object]]]] = {
     request.name: cast("type[Request[object]]", request)
     for request in (
         *(Status, QueueList, QueueCount, QueueDomains, QueueReasons, QueueAges, Show),
-        *(Why, Incidents, Samples, Forecast, Report),
+        *(Why, Incidents, Samples, Failures, Forecast, Report),
         *(Retry, Hold, Release, Purge, Bounce, Reroute),
         *(Undo, Cancel, Audit),
         *(DnsFlush, Reload, Drain, Stop, Prune, Backup),
@@ -397,7 +355,8 @@ class Service(api_holdrules.Answers, Protocol):
     async def show(self, request: Show) -> MessageView: ...
     async def why(self, request: Why) -> WhyView: ...
     async def incidents(self, request: Incidents) -> tuple[IncidentRow, ...]: ...
-    async def samples(self, request: Samples) -> tuple[MomentRow, ...]: ...
+    async def samples(self, request: Samples) -> tuple[MomentRow, ...] | tuple[DestinationMoment, ...]: ...
+    async def failures(self, request: Failures) -> tuple[FailureRow, ...]: ...
     async def forecast(self, request: Forecast) -> tuple[ForecastRow, ...]: ...
     async def report(self, request: Report) -> Bundle: ...
     async def retry(self, request: Retry, actor: str) -> Affected | Preview: ...
@@ -425,6 +384,10 @@ class Service(api_holdrules.Answers, Protocol):
     async def suspensions(self, request: Suspensions) -> tuple[Suspension, ...]: ...
     async def shaping_list(self, request: ShapingList) -> tuple[SiteShape, ...]: ...
     async def shaping_lift(self, request: ShapingLift, actor: str) -> Lifted: ...
+
+    def heard(self, request: Log) -> Callable[[AnyEvent], bool]:
+        """Which events are meant; a MailtuiError for a filter that is none."""
+        ...
 
     def content(self, request: Content) -> AsyncIterator[bytes]:
         """The octets of a message, in chunks; ControlError before the first when there is none."""

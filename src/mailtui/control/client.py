@@ -6,6 +6,7 @@ Owned here: the connection, its errors in words for a person, and typed answers.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ import msgspec
 
 from mailtui.errors import EX_NOPERM, ControlError, RelayNotRunning, Unavailable
 
-from . import wire
+from . import claims, wire
 from .api import VERSION_HEADER, Content, Entry, Log
 from .request import Request
 
@@ -39,10 +40,11 @@ class Client:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
+        claim = claims.own(os.environ)
         self._session = aiohttp.ClientSession(
             "http://mailtui",
             connector=aiohttp.UnixConnector(str(self._path)),
-            headers={VERSION_HEADER: wire.our_version()},
+            headers={VERSION_HEADER: wire.our_version()} | ({claims.HEADER: claim} if claim else {}),
             auto_decompress=False,
             read_bufsize=1024 * 1024,
         )

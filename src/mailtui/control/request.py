@@ -6,11 +6,14 @@ Owned here: that shape. Which requests there are stands in `api`. No I/O.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import ClassVar, Generic, TypeVar, cast, get_args
+from typing import Annotated, ClassVar, Generic, TypeVar, cast, get_args
 
 import msgspec
 
 R = TypeVar("R")
+
+#: Why somebody changes something; it is kept in the audit.
+Reason = Annotated[str, msgspec.Meta(description="why, for those who come after", max_length=500)]
 
 
 class Risk(StrEnum):

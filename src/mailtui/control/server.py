@@ -20,7 +20,7 @@ from mailtui.config import Config
 from mailtui.errors import EX_NOPERM, EX_USAGE, ControlError, MailtuiError
 from mailtui.events import Journal
 
-from . import peer, wire
+from . import claims, peer, wire
 from .api import MAX_REQUEST, REQUESTS, VERSION_HEADER, Content, Log, Service
 from .request import Request
 from .stream import entries
@@ -117,7 +117,7 @@ class Server:
         return _said(wire.encode(result))
 
     async def _operator(self, request: web.Request, kind: type[Request[object]]) -> str:
-        """The name of the peer, who may change things. ControlError `forbidden` for others."""
+        """The name of the peer, who may change things, with what it claims. ControlError `forbidden` for others."""
         assert request.transport is not None
         uid = peer.peer_uid(request.transport.get_extra_info("socket"))
         operators = self._settings().control.operators
@@ -128,7 +128,7 @@ class Server:
         if not allowed:
             hint = f'add "{name}" or one of its @groups to control.operators'
             raise ControlError("forbidden", f"{name} may look but not {kind.name}", hint, EX_NOPERM)
-        return name
+        return claims.described(name, request.headers.get(claims.HEADER, ""))
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         return await self._stream_log(request, {"follow": "true", "limit": "10000"})
@@ -138,7 +138,8 @@ class Server:
 
     async def _stream_log(self, request: web.Request, defaults: dict[str, str]) -> web.StreamResponse:
         wanted = wire.read_query((defaults | dict(request.query)).items(), Log)
-        batches = entries(self._journal, wanted, time.time())
+        heard = self._service.heard(wanted) if wanted.filter else None
+        batches = entries(self._journal, wanted, time.time(), heard)
         lines = (b"".join(map(wire.encode_entry, batch)) or b"\n" async for batch in batches)
         async with aclosing(batches):
             return await self._stream(request, "application/x-ndjson", lines)

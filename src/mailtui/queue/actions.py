@@ -86,12 +86,23 @@ def at_once(db: sqlite3.Connection, entry: Entry, done: int = 1) -> int:
     return action
 
 
+def share(db: sqlite3.Connection, action: int, filter: str, reason: str) -> None:
+    """One more thing done by an action of the relay that others share: its selection and its reasons grow with it."""
+    row = db.execute("SELECT filter, reason FROM action WHERE id = ?", (action,)).fetchone()
+    reasons = row[1] if reason in row[1].split(", ") else f"{row[1]}, {reason}"
+    db.execute(
+        "UPDATE action SET matched = matched + 1, done = done + 1, filter = ?, reason = ? WHERE id = ?",
+        (_short(f"{row[0]} {filter}"), reasons, action),
+    )
+
+
 def _short(text: str) -> str:
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
-def undoable(db: sqlite3.Connection, action: int) -> str:
-    """The verb of an action that may be undone now; else UnknownAction or CannotUndo. An undo that was stopped may be gone on with."""
+def undoable(db: sqlite3.Connection, action: int) -> tuple[str, int]:
+    """The verb of an action that may be undone now, and how many it changed; else UnknownAction or CannotUndo. An undo that was
+    stopped may be gone on with."""
     found = db.execute(
         "SELECT a.verb, a.state, a.done, a.undone_by, u.state FROM action a LEFT JOIN action u ON u.id = a.undone_by WHERE a.id = ?",
         (action,),
@@ -107,7 +118,7 @@ def undoable(db: sqlite3.Connection, action: int) -> str:
         raise CannotUndo(f"action {action} was undone already, by action {undone_by}")
     if not done:
         raise CannotUndo(f"action {action} changed nothing")
-    return str(verb)
+    return str(verb), int(done)
 
 
 def keep(db: sqlite3.Connection, action: int, rows: Iterable[int]) -> None:
@@ -165,5 +176,6 @@ def drop_old(db: sqlite3.Connection, before: float, limit: int) -> int:
     ).rowcount
     if gone < limit:
         gone += db.execute("DELETE FROM action_dsn WHERE action = ?", (action,)).rowcount
+        gone += db.execute("DELETE FROM action_entry WHERE action = ?", (action,)).rowcount
         gone += db.execute("DELETE FROM action WHERE id = ?", (action,)).rowcount
     return gone

@@ -5,7 +5,7 @@ Owned here: that read. The rows are written by `actions`, with the changes they 
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Final, cast
 
 import msgspec
 
@@ -13,12 +13,28 @@ from mailtui.queue.reader import Reader, Row
 from mailtui.views import AuditRow, moment
 
 
-async def audit(reader: Reader, limit: int = 100, before: int = 0) -> tuple[AuditRow, ...]:
-    """The last `limit` actions, of those before the action `before` when that is given."""
+class Wanted(msgspec.Struct, frozen=True):
+    """Which actions: at most `limit`, of those before the action `before` (0: all), whose actor contains `actor`, of this verb (or
+    group: "suppress" is every "suppress.…"), not before `since` (POSIX seconds). "" is any."""
+
+    limit: int = 100
+    before: int = 0
+    actor: str = ""
+    verb: str = ""
+    since: float = 0.0
+
+
+#: The latest.
+ANY: Final = Wanted()
+
+
+async def audit(reader: Reader, wanted: Wanted = ANY) -> tuple[AuditRow, ...]:
+    """The last actions that are wanted."""
     rows = await reader.fetch(
         "SELECT id, at, actor, verb, filter, reason, matched, done, skipped, failed, messages, state, args, undoes, undone_by, undone_at"
-        " FROM action WHERE ?1 = 0 OR id < ?1 ORDER BY id DESC LIMIT ?2",
-        (before, limit),
+        " FROM action WHERE (?1 = 0 OR id < ?1) AND (?2 = '' OR instr(lower(actor), lower(?2)))"
+        " AND (?3 = '' OR verb = ?3 OR substr(verb, 1, length(?3) + 1) = ?3 || '.') AND at >= ?4 ORDER BY id DESC LIMIT ?5",
+        (wanted.before, wanted.actor, wanted.verb, wanted.since, wanted.limit),
     )
     return tuple(map(_row, rows))
 

@@ -46,6 +46,9 @@ _NAMED: Final = 20
 #: Seconds that looking up the recipients of an action may take.
 _LOOK: Final = 60.0
 
+#: Why an undo leaves alone what is no recipient.
+CHANGED_SINCE, TOO_LATE = "changed since", "over by now"
+
 #: One batch, in the writer's thread: of the action with this row, the recipients from one place to another.
 Work = Callable[[sqlite3.Connection, int, int, int], tuple[Step, News]]
 
@@ -169,9 +172,12 @@ class Operator:
 
     # ------------------------------------------------------------------ taking it back
 
-    async def undo(self, action: int, actor: str, reason: str = "") -> Affected:
-        """Bring back what an action changed, but for what has moved on since. UnknownAction, CannotUndo: nothing was done."""
-        name = await self._store.run(lambda db: actions.undoable(db, action))
+    async def undo(self, action: int, actor: str, reason: str = "", expect: int | None = None) -> Affected:
+        """Bring back what an action changed, but for what has moved on since. UnknownAction, CannotUndo, Unexpected (the action
+        did not change `expect`): nothing was done."""
+        name, changed = await self._store.run(lambda db: actions.undoable(db, action))
+        if expect is not None and expect != changed:
+            raise Unexpected(expect, changed)
         if name not in tuple(Verb):
             return await self._invert(name, Entry(self._clock(), actor, UNDO, reason=reason, undoes=action), action)
         verb = Verb(name)
@@ -204,7 +210,9 @@ class Operator:
             db.execute("UPDATE action SET matched = ? WHERE id = ?", (matched, undoing))
             actions.count(db, undoing, (done, skipped, failed, 0))
             actions.finish(db, undoing, entry.at)
-            return Affected(undoing, UNDO, matched, done, skipped, failed, 0)
+            why = ((CHANGED_SINCE, skipped), (TOO_LATE, failed))
+            reasons = tuple(Share(name, n) for name, n in why if n)
+            return Affected(undoing, UNDO, matched, done, skipped, failed, 0, reasons)
 
         affected = await self._store.run(job)
         inverse.after()

@@ -57,7 +57,7 @@ class Prober(Generic[P]):
             site.in_use -= 1
 
     async def _claim(self, state: LaneState, row: int) -> Claim | None:
-        return await self._store.claim(state.lane, time.time(), 1, self._delay, only=row)
+        return await self._store.claims.claim(state.lane, time.time(), 1, self._delay, only=row)
 
     async def _finish(self, site: Site, state: LaneState, claim: Claim) -> None:
         if (pending := await self._carry(site, state, claim)) is not None:

@@ -28,8 +28,9 @@ PAGES: Final = 256
 #: Free pages kept for what arrives next, and the share of the file that may be free.
 RESERVE: Final = 2048
 FREE_SHARE: Final = 10
-#: How long samples are kept, in seconds.
+#: How long samples are kept, in seconds: of minutes, and of hours.
 SAMPLES: Final = 48 * 3600.0
+HOURS: Final = 90 * 86400.0
 #: A finish this fresh, in seconds, may still be followed by the commit of an earlier one.
 SETTLED: Final = 5.0
 
@@ -64,6 +65,11 @@ class Swept(msgspec.Struct, frozen=True):
 #: Where the look for bodies has come to: time of finishing and number of the last message that was looked at.
 Place = tuple[float, int]
 
+#: Samples and their keys; the first column says when.
+_AGING: Final = (
+    *(("sample", "minute, lane"), ("failure", "minute, lane, fingerprint"), ("moment", "minute")),
+    *(("sample_hour", "hour, lane"), ("failure_hour", "hour, lane, fingerprint"), ("moment_hour", "hour")),
+)
 _LEFT: Final = "FROM message m INDEXED BY message_leftover WHERE m.finished_at IS NOT NULL AND m.body = 1"
 _AGED: Final = f"SELECT m.id, m.size {_LEFT} AND m.finished_at < ? ORDER BY m.finished_at LIMIT ?"
 _YOUNG: Final = (
@@ -134,9 +140,10 @@ def drop_old_rows(db: sqlite3.Connection, keep: Keep, now: float) -> Swept:
     """Samples, transcripts, events of no message, actions and hold rules that are too old, and what has ended of the suppression
     list. Ids of transcripts, events and actions rise with time, so the first rows tell."""
     gone = 0
-    for table, key in (("sample", "minute, lane"), ("failure", "minute, lane, fingerprint"), ("moment", "minute")):
-        old = f"SELECT {key} FROM {table} WHERE minute < ? LIMIT ?"
-        gone += db.execute(f"DELETE FROM {table} WHERE ({key}) IN ({old})", (int((now - SAMPLES) // 60), ROWS)).rowcount
+    for table, key in _AGING:
+        old = f"SELECT {key} FROM {table} WHERE {key.partition(',')[0]} < ? LIMIT ?"
+        before = (now - HOURS) // 3600 if table.endswith("_hour") else (now - SAMPLES) // 60
+        gone += db.execute(f"DELETE FROM {table} WHERE ({key}) IN ({old})", (int(before), ROWS)).rowcount
     gone += db.execute(
         "DELETE FROM suppression WHERE id IN (SELECT id FROM suppression WHERE expires <= ? LIMIT ?)", (now, ROWS)
     ).rowcount
@@ -154,10 +161,11 @@ def drop_old_rows(db: sqlite3.Connection, keep: Keep, now: float) -> Swept:
 
 
 def drop_unused(db: sqlite3.Connection, keep: Keep, now: float) -> Swept:
-    """Tally rows of nothing, and failure groups that no recipient is in any more. Looks at both tables whole."""
+    """Tally rows of nothing, and failure groups that no recipient is in and no hour tells of any more. Looks at both tables whole."""
     gone = db.execute("DELETE FROM tally WHERE n = 0").rowcount
     gone += db.execute(
-        "DELETE FROM fingerprint WHERE last_seen < ? AND id NOT IN (SELECT fingerprint FROM tally)",
+        "DELETE FROM fingerprint WHERE last_seen < ? AND id NOT IN (SELECT fingerprint FROM tally)"
+        " AND NOT EXISTS (SELECT 1 FROM failure_hour h WHERE h.fingerprint = fingerprint.id)",
         (now - keep.history,),
     ).rowcount
     return Swept(rows=gone)

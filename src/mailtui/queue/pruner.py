@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 from mailtui.errors import Unavailable
+from mailtui.queue import hours
 from mailtui.queue.prune import (
     Keep,
     Place,
@@ -27,7 +28,7 @@ from mailtui.queue.prune import (
 
 T = TypeVar("T")
 
-#: How often everything is looked at again, and how often the bodies of what waits are counted, in seconds.
+#: How often everything is looked at again, and how often the bodies of what waits are counted and an hour may be over, in seconds.
 SLOW: Final = 3600.0
 MEASURE: Final = 60.0
 
@@ -50,11 +51,14 @@ class Pruner:
         self._slow_at = 0.0
         self._place: Place = (0.0, 0)
         self._measured_at = 0.0
+        self._hours_at = 0.0
         self._waiting = 0
         self.keep = keep
 
     async def step(self, now: float, pressed: bool = False) -> Swept:
         """One small transaction; false when there was nothing to do. `pressed`: the disk is short, all history may go."""
+        if await self._sum_up(now):
+            return Swept(more=True)
         before = now if pressed or await self._too_big(now) else now - self.keep.history
         slow = now - self._slow_at >= SLOW
         keep, place = self.keep, (0.0, 0) if slow else self._place
@@ -77,6 +81,22 @@ class Pruner:
         while swept := await self.step(now):
             total += swept
         return total
+
+    async def _sum_up(self, now: float) -> bool:
+        """Sum up one hour that is over, before its minutes may go; whether there was one."""
+        if now - self._hours_at < MEASURE:
+            return False
+        hour = await self._store.run(lambda db: hours.next_hour(db, now))
+        if hour is None:
+            self._hours_at = now
+            return False
+        try:
+            found = await asyncio.to_thread(hours.gather, self._store.path, hour)
+        except sqlite3.Error as error:
+            self._hours_at = now  # the rest of pruning does not wait for it
+            raise Unavailable(f"an hour of history cannot be read: {error}") from error
+        await self._store.run(lambda db: hours.write(db, found))
+        return True
 
     async def _too_big(self, now: float) -> bool:
         """Whether the file holds more than `history_size` beside the bodies of what waits; those are counted once a minute."""

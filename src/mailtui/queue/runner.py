@@ -15,9 +15,10 @@ from contextlib import suppress
 from typing import Final, Generic, cast
 
 from mailtui.config import Config
-from mailtui.errors import MailtuiError, QueueIOError, Unavailable
-from mailtui.events import AnyEvent, Notice
-from mailtui.model import Attempt, Claim, Delivery, Disposition, Obstacle
+from mailtui.errors import MailtuiError, Unavailable
+from mailtui.events import AnyEvent
+from mailtui.model import Attempt, Claim, Disposition, Obstacle
+from mailtui.queue.attempts import Attempts
 from mailtui.queue.breakers import Breakers
 from mailtui.queue.carriers import Courier, P, Sign
 from mailtui.queue.claims import Damaged
@@ -25,7 +26,7 @@ from mailtui.queue.crew import Crew, Turns
 from mailtui.queue.lanes import DueLane, SiteRow
 from mailtui.queue.live import Live
 from mailtui.queue.prober import Prober
-from mailtui.queue.recorder import Recorder, stumbled, unreached, untried
+from mailtui.queue.recorder import Recorder, unreached, untried
 from mailtui.queue.schedule import Backoff
 from mailtui.queue.sites import LaneState, Outage, Site
 from mailtui.queue.standstill import Standstill, let_go
@@ -58,7 +59,6 @@ class Runner(Generic[P]):
         """`sign` prepares a claim that has no signature yet; `fingerprint` names the failure group of an attempt."""
         self._store = store
         self._courier = courier
-        self._sign = sign
         self._publish = publish
         self._crew = Crew(publish)
         self._spawn = self._crew.spawn
@@ -72,10 +72,7 @@ class Runner(Generic[P]):
         self._parked: dict[int, float] = {}  # lanes whose DNS fails: new mail is no reason to ask before their time
         self._slots = 0
         self._unproven = 0
-        self._delivering = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._alone = False  # one message is being tried with nothing beside it
+        self._attempts = Attempts(courier, sign, publish)
         self._standstill = Standstill()
         self._prober = Prober(store, courier, self._recorder, self._carry, self._site, self._claim_delay)
         self._poked = asyncio.Event()
@@ -84,7 +81,7 @@ class Runner(Generic[P]):
         self.configure(config)
 
     def __repr__(self) -> str:
-        return f"{self._slots} slots at work, {len(self._lanes)} lanes, {self._delivering} deliveries under way"
+        return f"{self._slots} slots at work, {len(self._lanes)} lanes, {self._attempts!r}"
 
     def configure(self, config: Config) -> None:
         """Use these settings from now on."""
@@ -243,7 +240,7 @@ class Runner(Generic[P]):
         while not self._stopping:
             generation = state.generation
             now = time.time()
-            claim = await self._store.claim(lane, now, self._config.delivery.max_recipients, self._claim_delay)
+            claim = await self._store.claims.claim(lane, now, self._config.delivery.max_recipients, self._claim_delay)
             if claim is None:
                 if state.generation == generation:
                     break
@@ -263,7 +260,7 @@ class Runner(Generic[P]):
         while site.waiting and not self._stopping and not self._still and site.may_start(now) and self._room(site):
             if site.claiming and once:
                 return
-            if self._alone or (self.outage.active and not self.outage.may_probe(now)):
+            if self._attempts.alone or (self.outage.active and not self.outage.may_probe(now)):
                 return
             site.in_use += 1
             site.claiming += 1
@@ -359,11 +356,11 @@ class Runner(Generic[P]):
     async def _take(self, lane: DueLane, probe: int | None) -> Claim | None:
         """A claim; one that is made while the drain ends this slot goes back at once."""
         limit = self._config.delivery.max_recipients
-        made = self._store.submit_claim(lane, time.time(), limit, self._claim_delay, probe)
+        made = self._store.claims.submit(lane, time.time(), limit, self._claim_delay, probe)
         try:
             return await asyncio.shield(made)
         except Damaged:
-            return await self._store.claim(lane, time.time(), limit, self._claim_delay, probe)
+            return await self._store.claims.claim(lane, time.time(), limit, self._claim_delay, probe)
         except asyncio.CancelledError:
             with suppress(MailtuiError):
                 if (claim := await made) is not None:
@@ -381,21 +378,17 @@ class Runner(Generic[P]):
 
     async def _carry(self, site: Site, state: LaneState, claim: Claim) -> asyncio.Future[None] | None:
         """Deliver a claim and submit its outcome; the future is the commit. None when it had to be given back."""
-        if self._alone:
+        if self._attempts.alone:
             await self._recorder.give_back(claim)
             return None
         try:
-            if claim.solo:  # interrupted twice: tried with nothing beside it, so that it can be blamed for a third time
-                self._alone = True
-                await self._idle.wait()
-            delivery, signature, note = await self._try(state, claim)
+            delivery, signature, note = await self._attempts.make(cast(P, state.plan), claim)
         except asyncio.CancelledError:
             with suppress(MailtuiError):  # a queue that takes nothing more: the next start takes the claim back
                 await asyncio.shield(self._recorder.give_back_once(claim))
             raise
         finally:
             if claim.solo:
-                self._alone = False
                 self.poke()
         if delivery is None:
             return asyncio.ensure_future(self._recorder.hold(claim, note))
@@ -405,31 +398,6 @@ class Runner(Generic[P]):
         if site.failures:  # its lanes come due again with the probe
             self._drop(site)
         return self._recorder.begin(claim, delivery, signature, note)
-
-    async def _try(self, state: LaneState, claim: Claim) -> tuple[Delivery | None, bytes | None, str]:
-        """Sign and deliver: what came of it (None: it must not leave unsigned), the signature if it is new, a word about it."""
-        self._delivering += 1
-        self._idle.clear()
-        began, signature, note = time.time(), None, ""
-        try:
-            if claim.signature is None:
-                signed = await self._sign(claim)
-                if signed.note:  # otherwise there is nothing to sign with, and nothing to remember
-                    signature, note = signed.header, signed.note
-                if signed.hold:
-                    return None, None, note
-            header = claim.signature if signature is None else signature
-            return await self._courier.deliver(claim, cast(P, state.plan), header or b""), signature, note
-        except QueueIOError:
-            raise
-        except Exception as error:  # a fault of ours, or content that cannot be read now, must not strand the claim
-            text = f"this relay failed: {type(error).__name__}: {error}"
-            self._publish(Notice(time.time(), "error", text, claim.queue_id))
-            return stumbled(claim, began, text), signature, note
-        finally:
-            self._delivering -= 1
-            if not self._delivering:
-                self._idle.set()
 
     # ------------------------------------------------------------------ life
 

@@ -17,15 +17,14 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from msgspec.structs import replace
-
 from mailtui.config import Config
 from mailtui.errors import QueueIOError
 from mailtui.events import Accepted, Changed, Notice, Notified
-from mailtui.model import CONTENT_BITS, ID_EPOCH, Address, Claim, Incoming, encode_id, recipient_row
+from mailtui.model import CONTENT_BITS, ID_EPOCH, Address, Claim, Incoming, recipient_row
 from mailtui.queue import actions, arrivals, claims, holding, lanes, outcomes, relane, reports, suppressing
 from mailtui.queue.ballast import Ballast
 from mailtui.queue.database import FILE, open_writer, unusable
+from mailtui.queue.handout import Handout
 from mailtui.queue.hold_rules import HoldRules
 from mailtui.queue.lanes import DueLane, Lanes, SiteRow
 from mailtui.queue.outcomes import Fingerprints, Outcome
@@ -84,6 +83,7 @@ class Store:
         self.owner = f"{os.getpid()}"
         self.falls_back = False  # whether some route applies only after a number of attempts
         self.writer = Writer(connection, asyncio.get_running_loop(), fatal, self.forget)
+        self.claims = Handout(self.writer, self.gate, self.suppressions, self.owner, self._stop, self._tell, publish)
         self._ballast.fill()
 
     def _highest(self, connection: sqlite3.Connection) -> tuple[int, int]:
@@ -140,15 +140,14 @@ class Store:
         rows = [
             (recipient_row(message.number, n), str(r.address)) for n, r in enumerate(message.envelope.recipients, 1)
         ]
-        stopped, (news, touched) = self.stop(db, rows, message.received)
+        stopped, (news, touched) = self._stop(db, rows, message.received)
         if not stopped:
             return (), due
         return news, [*(lane for lane in due if not suppressing.idle(db, lane.id)), *touched]
 
-    def stop(
+    def _stop(
         self, db: sqlite3.Connection, recipients: Sequence[tuple[int, str]], now: float
     ) -> tuple[Collection[int], suppressing.Told]:
-        """Within a job: see `suppressing.stop_listed`."""
         return suppressing.stop_listed(db, self, self._lanes, self.suppressions, recipients, now)
 
     def _accepted(self, committed: asyncio.Future[News], message: Incoming, done: asyncio.Future[None]) -> None:
@@ -227,63 +226,8 @@ class Store:
         """File a lane under its site; what is remembered of it."""
         return self.writer.submit(lambda db: lanes.enter_site(db, lane, site))
 
-    def submit_claim(
-        self,
-        lane: DueLane,
-        now: float,
-        limit: int,
-        delay: Callable[[int], float],
-        probe_not: int | None = None,
-        only: int = 0,
-    ) -> asyncio.Future[Claim | None]:
-        """See `claims.claim`; None when nothing is due, and then the lane's due time is made exact, or when it is suspended (but for
-        the recipient that is `only` wanted). May fail with Damaged."""
-        screen = _Screen(self, now)
-        ask = claims.Ask((lane.id, lane.destination, lane.route), now, limit, delay, probe_not, only=only)
-        claimed = self.writer.submit_item(self._claim, (ask, screen))
-        claimed.add_done_callback(lambda done: self._screened(done, screen.stopped, lane))
-        return claimed
-
-    def _claim(self, db: sqlite3.Connection, wanted: list[tuple[claims.Ask, _Screen]]) -> list[Claim | None]:
-        for _, screen in wanted:
-            screen.stopped.clear()  # this may be run a second time
-        listed = not self.suppressions.empty(db)
-        open_ = [n for n, (ask, _) in enumerate(wanted) if ask.only or not self.gate.shut(db, ask.lane[0], ask.now)]
-        asks = [replace(wanted[n][0], screen=wanted[n][1]) if listed else wanted[n][0] for n in open_]
-        found: list[Claim | None] = [None] * len(wanted)
-        for n, claim in zip(open_, claims.claim(db, asks, self.owner), strict=True):
-            found[n] = claim
-        for lane in {wanted[n][0].lane[0] for n in open_ if found[n] is None}:
-            lanes.settle_due(db, lane)
-        return found
-
-    def _screened(self, done: asyncio.Future[Claim | None], stopped: list[News], lane: DueLane) -> None:
-        """Tell of the recipients a claim found on the suppression list; behind them there may be others that are not."""
-        if stopped and not done.cancelled() and done.exception() is None:
-            for news in stopped:
-                self._tell(news)
-            self._on_accept([lane])
-
-    async def claim(
-        self,
-        lane: DueLane,
-        now: float,
-        limit: int,
-        delay: Callable[[int], float],
-        probe_not: int | None = None,
-        only: int = 0,
-    ) -> Claim | None:
-        """The same, and what is damaged is held."""
-        while True:
-            try:
-                return await self.submit_claim(lane, now, limit, delay, probe_not, only)
-            except claims.Damaged as damaged:
-                await self.writer.submit(lambda db, damaged=damaged: claims.put_aside(db, damaged, now))  # type: ignore[misc]
-                self._publish(Notice(now, "error", f"held: {damaged}", encode_id(damaged.message)))
-
     def record(self, outcome: Outcome, now: float) -> asyncio.Future[list[Notified]]:
         """Write what a claim came to, with the DSNs it calls for, in one commit; the DSNs made."""
-
         return self._with_news(self.writer.submit_item(self._record, (outcome, now)))
 
     def _record(self, db: sqlite3.Connection, finished: list[tuple[Outcome, float]]) -> list[News]:
@@ -417,21 +361,6 @@ class Store:
     def drop_ballast(self) -> bool:
         """Give the ballast up when the disk is full; whether that made room. A locked file is no reason to."""
         return self.writer.full and self._ballast.drop()
-
-
-class _Screen:
-    """Stops the listed among the recipients a claim would take; what there is to tell of them is in `stopped`."""
-
-    def __init__(self, store: Store, now: float) -> None:
-        self._store = store
-        self._now = now
-        self.stopped: list[News] = []
-
-    def __call__(self, db: sqlite3.Connection, recipients: list[tuple[int, str]]) -> Collection[int]:
-        rows, news = self._store.stop(db, recipients, self._now)
-        if rows:
-            self.stopped.append(news)
-        return rows
 
 
 def _look(future: asyncio.Future[None]) -> None:

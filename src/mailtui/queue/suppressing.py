@@ -14,7 +14,7 @@ from typing import Final
 from mailtui import config
 from mailtui.events import Changed, Notice, Notified
 from mailtui.model import RECIPIENT_BITS, Claim, Disposition, Stage, encode_id, format_recipient_id
-from mailtui.queue import reports
+from mailtui.queue import entries, reports
 from mailtui.queue.lanes import DueLane, Lanes, settle_due
 from mailtui.queue.outcomes import Outcome
 from mailtui.queue.schedule import Move
@@ -167,7 +167,7 @@ def _put(
         seen=moment(attempt.ended),
         id=format_recipient_id(attempt.recipient),
     )
-    if not suppressions.put(db, listed):
+    if not entries.listed(db, suppressions, listed, now):
         return None
     text = f"{entry} gets no mail from now on ({reason}: {evidence})"
     _note(db, attempt.recipient, "listed", text, now)

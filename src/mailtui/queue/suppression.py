@@ -43,10 +43,12 @@ class Suppressions:
 
     def __init__(self) -> None:
         self._empty: bool | None = None
+        self.noted = (0, 0)  # a minute since 1970, and the action in which the relay's entries of that minute are noted
 
     def forget(self) -> None:
         """Trust nothing that was remembered."""
         self._empty = None
+        self.noted = (0, 0)
 
     def empty(self, db: sqlite3.Connection) -> bool:
         """Whether no look-up can find anything."""
@@ -71,6 +73,12 @@ class Suppressions:
             _seconds(entry.seen), recipient, entry.note,
         )  # fmt: skip
         return db.execute(_PUT_BY_RELAY if entry.source == RELAY else _PUT, values).rowcount > 0
+
+    def replace(self, db: sqlite3.Connection, name: str, entry: Suppression | None) -> None:
+        """Let `entry` stand under a name, whatever stands there; None: nothing."""
+        db.execute("DELETE FROM suppression WHERE entry = ?", (name,))
+        if entry is not None:
+            self.put(db, entry)
 
     def merge(
         self,
@@ -124,7 +132,7 @@ def _change(was: Suppression | None, entry: Suppression, now: float) -> Change:
         return "past"
     if was is None:
         return "add"
-    return "same" if _standing(was) == _standing(entry) else "change"
+    return "same" if _said(was) == _said(entry) else "change"
 
 
 def ends(expiry: SuppressionExpiry, reason: str, now: float) -> datetime | None:
@@ -133,7 +141,7 @@ def ends(expiry: SuppressionExpiry, reason: str, now: float) -> datetime | None:
     return None if lasts is None else moment(now + lasts)
 
 
-def _standing(entry: Suppression) -> tuple[str, datetime | None, str, str]:
+def _said(entry: Suppression) -> tuple[str, datetime | None, str, str]:
     """What two entries must agree in to be the same."""
     return entry.reason, entry.expires, entry.evidence, entry.note
 
@@ -167,9 +175,12 @@ def remove(db: sqlite3.Connection, entries: Sequence[str], now: float) -> list[S
     return [_row(row) for row in rows]
 
 
-def tell(db: sqlite3.Connection, now: float, actor: str, text: str) -> None:
-    """Note down a change an operator made to the list."""
-    db.execute("INSERT INTO event (at, kind, actor, text) VALUES (?, 'suppress', ?, ?)", (now, actor, text))
+def standing(db: sqlite3.Connection, names: Iterable[str]) -> dict[str, Suppression]:
+    """The rows under these names, ended ones too."""
+    found = (
+        row for name in names for row in db.execute(f"SELECT {_COLUMNS} FROM suppression WHERE entry = ?", (name,))
+    )
+    return {row[0]: _row(row) for row in found}
 
 
 # ---------------------------------------------------------------------- reads beside the writer

@@ -23,8 +23,19 @@ def test_every_request_is_a_verb() -> None:
 def test_every_action_has_the_same_manners() -> None:
     for action in ACTIONS:
         names = {parameter.name for parameter in main.commands[action.name].params}
-        own = {"to"} if action.name == "reroute" else set()
+        own = {"reroute": {"to"}, "retry": {"now"}}.get(action.name, set())
         assert names - own == {"filter", "everything", "reason", "expect", "dry_run", "plan", "yes", "as_json"}
+
+
+def test_every_change_can_be_told_why_and_not_to_ask() -> None:
+    for request in REQUESTS.values():
+        command: click.Command = main
+        for word in request.name.split("."):
+            assert isinstance(command, click.Group)
+            command = command.commands[word]
+        names = {parameter.name for parameter in command.params}
+        if request.changes:
+            assert {"yes", "as_json"} < names and names & {"reason", "note"}, request.name
 
 
 @pytest.mark.parametrize(

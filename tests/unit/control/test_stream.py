@@ -85,3 +85,22 @@ async def test_a_subscriber_that_leaves_is_forgotten() -> None:
         await anext(batches)
         assert made._queues
     assert not made._queues
+
+
+async def test_only_what_is_meant_is_heard_and_nothing_of_it_is_missed() -> None:
+    made = Journal(keep=6)
+    for n in range(8):
+        made.publish(Notice(float(n), "info", "even" if n % 2 == 0 else "odd"))
+
+    def heard(event: AnyEvent) -> bool:
+        return isinstance(event, Notice) and event.text == "odd"
+
+    async with aclosing(entries(made, Log(follow=True, limit=2), 0.0, heard)) as batches:
+        assert [entry.seq for entry in await anext(batches)] == [6, 8]
+        made.publish(Notice(9.0, "info", "even"))
+        made.publish(Notice(9.0, "info", "odd"))
+        assert [entry.seq for entry in await anext(batches)] == [10]
+    (gap, *rest) = replay(made.since(0), made.seq, Log(after_seq=2), 0.0, heard)
+    assert isinstance(gap.event, Gap) and gap.event.missed == 2  # two that the ring no longer holds
+    assert [entry.seq for entry in rest] == [6, 8, 10]
+    assert [entry.seq for entry in replay(made.since(0), made.seq, Log(after_seq=6), 0.0, heard)] == [8, 10]

@@ -11,7 +11,7 @@ from tests.unit.queue.office import NOW, Office
 from mailtui.events import Changed
 from mailtui.queue import actions
 from mailtui.queue.actions import CannotUndo
-from mailtui.queue.audit import audit
+from mailtui.queue.audit import Wanted, audit
 from mailtui.queue.filter import FilterError, parse
 from mailtui.queue.operate import BATCH, NotRunning, Operator, TooMany, Unexpected
 from mailtui.queue.plans import STANDS, StalePlan
@@ -152,12 +152,12 @@ async def test_the_audit_pages_and_goes_with_the_history(desk: Desk) -> None:
     for n in range(4):
         desk.now = NOW + n
         await desk.operator.act(Verb.HOLD, parse(f"to:u{n}-*"), "ana", f"reason {n}")
-    rows = await audit(desk.reader, 2)
+    rows = await audit(desk.reader, Wanted(2))
     assert [(row.action, row.reason, row.actor, row.undone) for row in rows] == [
         (4, "reason 3", "ana", False),
         (3, "reason 2", "ana", False),
     ]
-    assert [row.action for row in await audit(desk.reader, 10, before=3)] == [2, 1]
+    assert [row.action for row in await audit(desk.reader, Wanted(10, before=3))] == [2, 1]
     pruner = Pruner(desk.store, Keep(1000.0, 1 << 40, 1000.0), desk.store.forget)
     await pruner.sweep(NOW + 1002)
     assert [row.action for row in await audit(desk.reader)] == [4, 3]

@@ -79,7 +79,7 @@ class House:
     async def claim(self, destination: str = "d.test", now: float | None = None) -> Claim | None:
         now = time.time() if now is None else now
         (lane,) = [lane for lane in await self.store.due(now + 1, 100, []) if lane.destination == destination] or [None]
-        return None if lane is None else await self.store.claim(lane, now, 50, lambda attempts: 300.0)
+        return None if lane is None else await self.store.claims.claim(lane, now, 50, lambda attempts: 300.0)
 
     async def record(self, claim: Claim, reply: Reply) -> list[Notified]:
         disposition, state = {

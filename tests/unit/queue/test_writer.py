@@ -264,3 +264,44 @@ async def test_nothing_is_taken_after_close(desk: Desk) -> None:
 
     with pytest.raises(Unavailable, match="closed"):
         await desk.writer.submit(write(1))
+
+
+# ---------------------------------------------------------------------- items served together
+
+
+def together(db: sqlite3.Connection, items: list[int]) -> list[int]:
+    """Notes all items in one go, a negative one not at all; each is answered with how many it came with."""
+    if any(n < 0 for n in items):
+        raise ValueError("negative")
+    for n in items:
+        db.execute("INSERT INTO note VALUES (?)", (n,))
+    return [len(items)] * len(items)
+
+
+async def test_items_that_wait_are_served_together_behind_the_jobs_of_their_group(desk: Desk) -> None:
+    with desk.busy():
+        items = [desk.writer.submit_item(together, n) for n in (1, 2)]
+        job = desk.writer.submit(lambda db: [n for (n,) in db.execute("SELECT n FROM note")])
+        items.append(desk.writer.submit_item(together, 3))
+    assert [await item for item in items] == [3, 3, 3]
+    assert await job == []
+    assert desk.notes() == [1, 2, 3]
+    assert desk.count("COMMIT") == 2, "the one that was under way, and theirs"
+
+
+async def test_an_item_that_fails_takes_no_other_with_it(desk: Desk) -> None:
+    with desk.busy():
+        good, bad, other = (desk.writer.submit_item(together, n) for n in (1, -1, 2))
+        job = desk.writer.submit(write(9))
+    assert (await good, await other) == (1, 1), "each was tried alone"
+    with pytest.raises(ValueError, match="negative"):
+        await bad
+    await job
+    assert desk.notes() == [1, 2, 9]
+
+
+async def test_a_joint_job_that_loses_an_answer_fails_loudly(desk: Desk) -> None:
+    with desk.busy():
+        items = [desk.writer.submit_item(lambda db, items: [], n) for n in (1,)]
+    with pytest.raises(ValueError, match="zip"):
+        await items[0]
