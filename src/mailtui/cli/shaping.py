@@ -16,7 +16,7 @@ from mailtui.text import safe_text
 
 from . import context, verbs
 from .context import Context, json_option, pass_context
-from .format import Column, clock, plural, table
+from .format import Column, clock, table
 
 
 @click.group("shaping", invoke_without_command=True)
@@ -32,7 +32,7 @@ def _list(here: Context, /, as_json: bool, **values: object) -> None:
     _show(here.ask(verbs.build(ShapingList, values)), as_json)
 
 
-def _lift(here: Context, /, as_json: bool, **values: object) -> None:
+def _lift(here: Context, /, as_json: bool, yes: bool, **values: object) -> None:
     lifted = here.ask(verbs.build(ShapingLift, values))
     if as_json:
         context.say_json([lifted])
@@ -41,7 +41,7 @@ def _lift(here: Context, /, as_json: bool, **values: object) -> None:
 
 
 group.add_command(verbs.make(ShapingList, pass_context(_list)))
-group.add_command(verbs.make(ShapingLift, pass_context(_lift)))
+group.add_command(verbs.make(ShapingLift, pass_context(_lift), [verbs.unasked()]))
 
 
 def _show(rows: tuple[SiteShape, ...], as_json: bool) -> None:
@@ -81,6 +81,6 @@ def shaping_screen(rows: Sequence[SiteShape], cells: int | None, now: datetime) 
         for one in row.restraints:
             yield (
                 f"{safe_text(row.site)}: {one.does} by the rule {safe_text(one.rule)} from {clock(one.since, now)} until"
-                f" {clock(one.until, now)} (action {one.action}), after {plural(one.count, 'reply').replace('replys', 'replies')}:"
+                f" {clock(one.until, now)} (action {one.action}), after {one.count:,} {'reply' if one.count == 1 else 'replies'}:"
                 f" {safe_text(one.cause)}"
             )

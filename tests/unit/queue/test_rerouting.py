@@ -10,7 +10,7 @@ from tests.unit.queue.office import NOW, Office, id_of
 
 from mailtui.model import Address
 from mailtui.queue import relane
-from mailtui.queue.audit import audit
+from mailtui.queue.audit import Wanted, audit
 from mailtui.queue.check import check_queue
 from mailtui.queue.facts import facts
 from mailtui.queue.filter import parse
@@ -73,7 +73,7 @@ async def test_they_stand_elsewhere_and_all_else_is_as_it_was(desk: Desk) -> Non
     assert after == before
     told = await desk.rest("SELECT actor, text FROM event WHERE kind = 'reroute'")
     assert told == [("ana", f"to {SMART}: their MX is down")] * 4
-    (row,) = await audit(desk.reader, 1)
+    (row,) = await audit(desk.reader, Wanted(1))
     assert (row.verb, row.args) == ("reroute", {"to": SMART})
 
 
@@ -132,7 +132,7 @@ async def test_a_route_that_is_gone_gives_them_back_to_the_rules(desk: Desk) -> 
 async def test_a_claim_knows_that_it_was_rerouted(desk: Desk) -> None:
     await desk.operator.act(Verb.REROUTE, parse("to:c@*"), "ana", to=SMART)
     (lane,) = [lane for lane in desk.woken if lane.route == SMART]
-    claim = await desk.store.claim(lane, NOW + 20, 10, lambda attempts: 300.0)
+    claim = await desk.store.claims.claim(lane, NOW + 20, 10, lambda attempts: 300.0)
     assert claim is not None and claim.route == SMART
     assert [recipient.rerouted for recipient in claim.recipients] == [True]
     await desk.store.unclaim((claim.recipients[0].id,), NOW + 20)

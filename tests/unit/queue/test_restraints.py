@@ -91,7 +91,7 @@ def test_what_stands_again_by_itself_is_not_brought_back_beside_it(office: Offic
 
 def test_undoing_what_a_rule_did_ends_it(office: Office) -> None:
     _, action = restraints.save(office.db, SLOW, NOW)
-    assert actions.undoable(office.db, action) == restraints.THROTTLE
+    assert actions.undoable(office.db, action) == (restraints.THROTTLE, 1)
     assert restraints.restore_throttle(office.db, action, Entry(NOW + 9, "ana", "undo")) == (1, 0, 0)
     assert restraints.end(office.db, "mx", "ease", NOW + 9)
     assert restraints.restore_throttle(office.db, action, Entry(NOW + 10, "ana", "undo")) == (0, 1, 0)
