@@ -20,7 +20,7 @@ from mailtui.model import Disposition, Reply, Stage, Verdict
 #: A 5yz here is about our host or our credentials, before any recipient was named: next host, then a deferral of the site.
 _BEFORE_THE_ENVELOPE: Final = frozenset((Stage.DNS, Stage.CONNECT, Stage.GREETING, Stage.STARTTLS, Stage.AUTH))
 _SITE_STAGES: Final = frozenset((Stage.CONNECT, Stage.GREETING, Stage.HELO, Stage.STARTTLS, Stage.AUTH, Stage.QUIT))
-#: At MAIL the only address named so far is our own sender.
+#: Before RCPT no recipient is named; at MAIL the only address is our own sender.
 _FACTS_ABOUT_A_RECIPIENT: Final = frozenset(("no-such-user", "mailbox-disabled", "mailbox-full", "moved"))
 #: By RFC 5321 4.2.1 the recipient is only named from RCPT on; elsewhere a reply is no evidence against an address.
 _STAGES_THAT_SUPPRESS: Final = frozenset((Stage.RCPT, Stage.DATA, Stage.FINAL_DOT))
@@ -74,9 +74,17 @@ def _classify(stage: Stage, code: int, enhanced: str, text: str, provider: str) 
         return _verdict(stage, code, text, rulebook().kinds["protocol"], None)
     rule = rulebook().match(plain(text), stage, str(code), _enhanced(digit, enhanced, text), provider)
     kind = rulebook().kinds[rule.class_ if rule else "unknown"]
-    if stage is Stage.MAIL and kind.name in _FACTS_ABOUT_A_RECIPIENT:
-        kind, rule = rulebook().kinds["sender-rejected"], None
+    if kind.name in _FACTS_ABOUT_A_RECIPIENT and stage not in _STAGES_THAT_SUPPRESS:
+        return _unnamed(stage, code, text, provider)
     return _verdict(stage, code, text, kind, rule)
+
+
+def _unnamed(stage: Stage, code: int, text: str, provider: str) -> Verdict:
+    """The verdict where words about a recipient are said before one was named: at MAIL of the sender, else by code and stage alone."""
+    if stage is Stage.MAIL:
+        return _verdict(stage, code, text, rulebook().kinds["sender-rejected"], None)
+    rule = rulebook().match("", stage, str(code), "", provider)
+    return _verdict(stage, code, text, rulebook().kinds[rule.class_ if rule else "unknown"], rule)
 
 
 def _enhanced(digit: int, enhanced: str, text: str) -> str:

@@ -382,3 +382,11 @@ def test_real_replies_are_judged_fast(rows: list[Row]) -> None:
     mean = (time.perf_counter() - began) / len(rows)
     print(f"\nmean {mean * 1e6:.0f} us")  # noqa: T201
     assert mean < 0.0003  # reached: 30 us; the bound leaves room for a slow machine
+
+
+@pytest.mark.parametrize("stage", [Stage.CONNECT, Stage.GREETING])
+def test_words_about_a_recipient_before_any_was_named_are_about_us(stage: Stage) -> None:
+    verdict = classify(stage, Reply(550, "5.1.1", "unknown user"))
+    assert (verdict.class_, verdict.disposition, verdict.scope) == ("ip-reputation", Disposition.DEFERRED, "site")
+    assert not verdict.suppress
+    assert classify(Stage.HELO, Reply(550, "5.1.1", "unknown user")).class_ == "unknown"
