@@ -85,6 +85,10 @@ _ATTEMPT = (
     " enhanced, text, timings, preamble, dialogue, wait) VALUES {rows}"
 )
 _TRANSCRIPT = "INSERT OR IGNORE INTO transcript (id, at, lines) VALUES {rows}"
+_SIGNED = (
+    "WITH made (id, signature, signed) AS (VALUES {rows})"
+    " UPDATE message SET signature = made.signature, signed = made.signed FROM made WHERE message.id = made.id"
+)
 _SAMPLE = (
     "INSERT INTO sample (minute, lane, delivered, deferred, bounced) VALUES {rows} ON CONFLICT DO UPDATE SET"
     " delivered = delivered + excluded.delivered, deferred = deferred + excluded.deferred, bounced = bounced + excluded.bounced"
@@ -121,6 +125,7 @@ class _Book:
         self._moves: list[tuple[rows.Value, ...]] = []
         self._attempts: list[tuple[rows.Value, ...]] = []
         self._transcripts: list[tuple[rows.Value, ...]] = []
+        self._signatures: list[tuple[rows.Value, ...]] = []
         self._samples: Counter[tuple[int, int, str]] = Counter()
         self._failures: Counter[tuple[int, int, int, bool]] = Counter()
         self._due: dict[int, float] = {}
@@ -160,10 +165,7 @@ class _Book:
         if delivery.untouched:
             unclaim(db, delivery.untouched, now)
         if outcome.signature is not None:
-            db.execute(
-                "UPDATE message SET signature = ?, signed = ? WHERE id = ?",
-                (outcome.signature, outcome.signed, claim.message),
-            )
+            self._signatures.append((claim.message, outcome.signature, outcome.signed))
         if claim.interruptions:
             db.execute("UPDATE message SET interruptions = 0 WHERE id = ?", (claim.message,))
 
@@ -181,6 +183,7 @@ class _Book:
         """Write what was added, a statement a table."""
         db = self._db
         rows.execute(db, _TRANSCRIPT, self._transcripts)
+        rows.execute(db, _SIGNED, self._signatures)
         rows.execute(db, _FINISH, self._moves)
         rows.execute(db, _ATTEMPT, self._attempts)
         rows.execute(db, _SAMPLE, _by_disposition(self._samples))
