@@ -51,15 +51,15 @@ class SuppressionDesk:
         if end is not None and end <= moment(now):
             raise ControlError("past", f"{entry} would have ended already")
 
-        def job(db: sqlite3.Connection) -> int:
+        def job(db: sqlite3.Connection) -> tuple[Suppression, int]:
             list_, as_ = self._relay.store.suppressions, account(actor)
             note_ = Entry(now, actor, entries.ADD, reason=note)
-            return entries.audited(db, note_, [wanted.entry], lambda: list_.merge(db, [wanted], expiry, as_, now))[1]
+            action = entries.audited(db, note_, [wanted.entry], lambda: list_.merge(db, [wanted], expiry, as_, now))[1]
+            return suppression.standing(db, [wanted.entry])[wanted.entry], action
 
         text = f"added {wanted.entry} ({reason})"
-        action = await self._relay.store.run(job)
+        row, action = await self._relay.store.run(job)
         self._publish(now, actor, text)
-        row = (await suppression.lookup(self._reader, wanted.entry, now))[0]
         done = 1 if action else 0
         return ListChange(action, entries.ADD, 1, done, 1 - done, entries=(row,))
 
