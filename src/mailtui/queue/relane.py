@@ -13,6 +13,7 @@ from typing import Final
 from mailtui.model import RECIPIENT_BITS, Address, parse_address
 from mailtui.queue import rerouting
 from mailtui.queue.lanes import DueLane, Lanes, make_due
+from mailtui.queue.suspension import stop_covered
 
 BATCH: Final = 1000
 _SETTING: Final = "routes"
@@ -49,7 +50,7 @@ def refile(
         " WHERE r.state IN ('queued', 'sending', 'deferred', 'held') AND r.id > ? ORDER BY r.id LIMIT ?",
         (after, BATCH),
     ).fetchall()
-    moved = 0
+    moved, met = 0, set[int]()
     for row, sender, destination, attempts, route, next_attempt, rerouted, old in rows:
         if rerouted and route in routes:
             continue
@@ -58,6 +59,9 @@ def refile(
             rerouting.let_go(db, row, route, now)
         if wanted != route:
             lane = lanes.id(db, destination, wanted)
+            if lane not in met:
+                stop_covered(db, lane, now)
+                met.add(lane)
             rerouting.keep_lifetime(db, row, old, lane, now)
             db.execute("UPDATE recipient SET lane = ? WHERE id = ?", (lane, row))
             make_due(db, lane, next_attempt)

@@ -34,9 +34,13 @@ def move(db: sqlite3.Connection, rows: Sequence[int], route: str, now: float) ->
     """Put recipients into the lanes of their destinations by the route of this key, where the rules leave them."""
     lanes = Lanes()
     old: set[int] = set()
+    met: set[int] = set()
     for row, lane, destination in db.execute(_STAND, (json.dumps(list(rows)),)).fetchall():
         old.add(lane)
         new = lanes.id(db, destination, route)
+        if new not in met:
+            stop_covered(db, new, now)
+            met.add(new)
         keep_lifetime(db, row, lane, new, now)
         db.execute("UPDATE recipient SET lane = ?, rerouted = 1 WHERE id = ?", (new, row))
     _settle(db, rows, old)
@@ -48,7 +52,9 @@ def bring_back(db: sqlite3.Connection, action: int, rows: Sequence[int], now: fl
     new: dict[int, None] = {}
     for row, lane, former in db.execute(_FORMER, (json.dumps(list(rows)), action)).fetchall():
         old.add(lane)
-        new[former] = None
+        if former not in new:
+            stop_covered(db, former, now)
+            new[former] = None
         keep_lifetime(db, row, lane, former, now)
         db.execute(
             "UPDATE recipient SET (lane, rerouted, action) = (SELECT i.lane, i.rerouted, i.before FROM action_item i"
@@ -61,8 +67,7 @@ def bring_back(db: sqlite3.Connection, action: int, rows: Sequence[int], now: fl
 
 def keep_lifetime(db: sqlite3.Connection, row: int, old: int, new: int, now: float) -> None:
     """A recipient that waits is about to change its lane: what the suspension of the old one took is given back here, as that of
-    the new one will only count from its own begin."""
-    stop_covered(db, new, now)
+    the new one will only count from its own begin. The new lane must know whether it is suspended (`stop_covered`)."""
     lost = owed(db, old, row, now) - owed(db, new, row, now)
     if lost:
         db.execute(

@@ -145,8 +145,11 @@ def owed(db: sqlite3.Connection, lane: int, row: int, now: float) -> float:
     """Seconds that a recipient which waits in this lane from now on will be given for the time until now when its suspension ends
     (`resuming` counts from its begin or the recipient's arrival): who gives them before must take them off. Of a lane that is
     on its way back nobody knows whether this one is still met: better too much than too little."""
-    coming = db.execute("SELECT 1 FROM resuming WHERE lane = ?", (lane,)).fetchone()
-    return 0.0 if coming else suspended_for(db, lane, row, now)
+    found = db.execute(
+        "SELECT suspended_since FROM lane WHERE id = ? AND suspended_since IS NOT NULL AND id NOT IN (SELECT lane FROM resuming)",
+        (lane,),
+    ).fetchone()
+    return 0.0 if found is None else max(0.0, now - max(found[0], arrived(row)))
 
 
 def arrived(row: int) -> float:
