@@ -37,8 +37,8 @@ class Context:
 
         return config.load(self.config_path, os.environ, files=files)
 
-    def socket_path(self) -> Path:
-        """Where the relay listens for operators. One that runs is reached although its file is wrong now. ConfigError."""
+    def socket_path(self, *, tell: bool = True) -> Path:
+        """Where the relay listens for operators. One that runs is reached although its file is wrong now, which is told. ConfigError."""
         from mailtui import config
         from mailtui.errors import ConfigError
 
@@ -49,7 +49,8 @@ class Context:
         except ConfigError as error:
             with suppress(ConfigError):
                 if (socket := config.load_socket(self.config_path, os.environ)).is_socket():
-                    click.echo(f"mailtui: {error}; the relay goes on with what it read before", err=True)
+                    if tell:
+                        click.echo(f"mailtui: {error}; the relay goes on with what it read before", err=True)
                     return socket
             raise
 
@@ -57,7 +58,7 @@ class Context:
         """One request, one answer. RelayNotRunning, ControlError, Unavailable."""
         from mailtui.control.client import call
 
-        return call(self.socket_path(), request)
+        return call(self.socket_path(tell=request.name != "reload"), request)  # that is its answer to a reload
 
 
 pass_context = click.make_pass_decorator(Context)
