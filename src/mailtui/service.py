@@ -55,7 +55,7 @@ from mailtui.report_desk import ReportDesk
 from mailtui.shapes import Lifted, SiteShape
 from mailtui.shaping_desk import ShapingDesk
 from mailtui.suppression_desk import SuppressionDesk
-from mailtui.suppressions import Difference, Suppression, SuppressionPage
+from mailtui.suppressions import ListChange, ListImport, Suppression, SuppressionPage
 from mailtui.suspension_desk import SuspensionDesk
 from mailtui.suspensions import Suspended, Suspension
 from mailtui.views import (
@@ -273,13 +273,13 @@ class Desk:
     async def suppress_lookup(self, request: SuppressLookup) -> tuple[Suppression, ...]:
         return await self._suppression.lookup(request.entry)
 
-    async def suppress_add(self, request: SuppressAdd, actor: str) -> Suppression:
+    async def suppress_add(self, request: SuppressAdd, actor: str) -> ListChange:
         return await self._suppression.add(request.entry, request.reason, request.expires, request.note, actor)
 
-    async def suppress_remove(self, request: SuppressRemove, actor: str) -> tuple[Suppression, ...]:
+    async def suppress_remove(self, request: SuppressRemove, actor: str) -> ListChange:
         return await self._suppression.remove(request.entries, actor, request.reason, request.expect)
 
-    async def suppress_import(self, request: SuppressImport, actor: str) -> tuple[Difference, ...]:
+    async def suppress_import(self, request: SuppressImport, actor: str) -> ListImport:
         return await self._suppression.merge(request.entries, actor, request.dry_run, request.reason)
 
     # ------------------------------------------------------------------ what is suspended

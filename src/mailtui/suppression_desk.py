@@ -21,7 +21,7 @@ from mailtui.intake.replies import Refusal
 from mailtui.queue import entries, suppression
 from mailtui.queue.actions import Entry
 from mailtui.queue.reader import Reader
-from mailtui.suppressions import Difference, Suppression, SuppressionPage, Until, Wanted
+from mailtui.suppressions import Difference, ListChange, ListImport, Suppression, SuppressionPage, Until, Wanted
 from mailtui.views import moment
 
 if TYPE_CHECKING:
@@ -43,64 +43,62 @@ class SuppressionDesk:
         """What keeps mail from an address or domain. ControlError when it is neither."""
         return await suppression.lookup(self._reader, canonical(entry), time.time())
 
-    async def add(self, entry: str, reason: str, expires: Until, note: str, actor: str) -> Suppression:
-        """Put one entry on the list; how it stands now. ControlError for what is no entry, or has ended already."""
+    async def add(self, entry: str, reason: str, expires: Until, note: str, actor: str) -> ListChange:
+        """Put one entry on the list; with how it stands now. ControlError for what is no entry, or has ended already."""
         now, expiry = time.time(), self._relay.config.suppression.expiry
         end = suppression.ends(expiry, reason, now) if expires is UNSET else expires
         wanted = Wanted(canonical(entry), reason, end, note=note)
         if end is not None and end <= moment(now):
             raise ControlError("past", f"{entry} would have ended already")
 
-        def job(db: sqlite3.Connection) -> None:
-            list_ = self._relay.store.suppressions
+        def job(db: sqlite3.Connection) -> tuple[Suppression, int]:
+            list_, as_ = self._relay.store.suppressions, account(actor)
             note_ = Entry(now, actor, entries.ADD, reason=note)
-            entries.audited(db, note_, [wanted.entry], lambda: list_.merge(db, [wanted], expiry, account(actor), now))
+            action = entries.audited(db, note_, [wanted.entry], lambda: list_.merge(db, [wanted], expiry, as_, now))[1]
+            return suppression.standing(db, [wanted.entry])[wanted.entry], action
 
         text = f"added {wanted.entry} ({reason})"
-        await self._relay.store.run(job)
+        row, action = await self._relay.store.run(job)
         self._publish(now, actor, text)
-        return (await suppression.lookup(self._reader, wanted.entry, now))[0]
+        done = 1 if action else 0
+        return ListChange(action, entries.ADD, 1, done, 1 - done, entries=(row,))
 
-    async def remove(
-        self, names: Sequence[str], actor: str, reason: str = "", expect: int | None = None
-    ) -> tuple[Suppression, ...]:
-        """Take entries off the list, all or none; those that stood there. ControlError `unknown-entry`, `unexpected`."""
+    async def remove(self, names: Sequence[str], actor: str, reason: str = "", expect: int | None = None) -> ListChange:
+        """Take entries off the list, all or none; with those that stood there. ControlError `unknown-entry`, `unexpected`."""
         now, wanted = time.time(), tuple(dict.fromkeys(map(canonical, names)))
         _expected(expect, len(wanted))
 
-        def job(db: sqlite3.Connection) -> list[Suppression]:
+        def job(db: sqlite3.Connection) -> tuple[list[Suppression], int]:
             note = Entry(now, actor, entries.REMOVE, reason=reason)
-            gone = entries.audited(db, note, wanted, lambda: suppression.remove(db, wanted, now))
+            gone, action = entries.audited(db, note, wanted, lambda: suppression.remove(db, wanted, now))
             if missing := [entry for entry in wanted if entry not in {row.entry for row in gone}]:
                 raise ControlError(
                     "unknown-entry", f"not on the suppression list: {', '.join(missing[:5])}; nothing was done"
                 )
-            return gone
+            return gone, action
 
         text = f"removed {', '.join(wanted[:5])}" + (f" and {len(wanted) - 5} more" if len(wanted) > 5 else "")
-        gone = await self._relay.store.run(job)
+        gone, action = await self._relay.store.run(job)
         self._publish(now, actor, text)
-        return tuple(gone)
+        return ListChange(action, entries.REMOVE, len(wanted), len(gone), entries=tuple(gone))
 
-    async def merge(
-        self, wanted: Sequence[Wanted], actor: str, dry_run: bool, reason: str = ""
-    ) -> tuple[Difference, ...]:
+    async def merge(self, wanted: Sequence[Wanted], actor: str, dry_run: bool, reason: str = "") -> ListImport:
         """Make many entries stand as they are wanted; what that changes. ControlError: one of them is no entry, nothing was done."""
         now, expiry = time.time(), self._relay.config.suppression.expiry
         items = [replace(item, entry=canonical(item.entry)) for item in wanted]
         names = tuple(dict.fromkeys(item.entry for item in items))
 
-        def job(db: sqlite3.Connection) -> list[Difference]:
+        def job(db: sqlite3.Connection) -> tuple[list[Difference], int]:
             list_ = self._relay.store.suppressions
             note = Entry(now, actor, entries.IMPORT, reason=reason)
             return entries.audited(
                 db, note, names, lambda: list_.merge(db, items, expiry, account(actor), now, dry_run)
             )
 
-        found = await self._relay.store.run(job)
+        found, action = await self._relay.store.run(job)
         if not dry_run:
             self._publish(now, actor, _imported(found))
-        return tuple(found)
+        return ListImport(action, entries.IMPORT, tuple(found))
 
     def _publish(self, now: float, actor: str, text: str) -> None:
         self._relay.journal.publish(Notice(now, "info", f"suppression list: {actor} {text}"))

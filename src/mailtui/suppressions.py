@@ -70,3 +70,24 @@ class Difference(msgspec.Struct, frozen=True):
     reason: str
     expires: datetime | None
     was: Suppression | None = None
+
+
+class ListChange(msgspec.Struct, frozen=True):
+    """What a change of the list came to, in entries: asked for, changed, so already, ended before they began. `action` is the number
+    that undo wants to know, 0 when nothing changed; `entries` stand so now (of a removal: stood)."""
+
+    action: int
+    verb: str
+    matched: int
+    done: int
+    skipped: int = 0
+    failed: int = 0
+    entries: tuple[Suppression, ...] = ()
+
+
+class ListImport(msgspec.Struct, frozen=True):
+    """The same of an import (part of one, when it is long), with what it does to each entry."""
+
+    action: int
+    verb: str
+    differences: tuple[Difference, ...]

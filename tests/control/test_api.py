@@ -107,3 +107,13 @@ def test_what_cannot_be_taken_back_is_marked() -> None:
 def test_unknown_fields_are_refused() -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"everythign": True}, REQUESTS["purge"])
+
+
+@pytest.mark.parametrize(
+    ("name", "field"), (("undo", "action"), ("cancel", "action"), ("audit", "before"), ("holdrule.remove", "rule"))
+)
+def test_a_number_that_no_row_can_have_is_refused_before_it_meets_the_queue_file(name: str, field: str) -> None:
+    kind = REQUESTS[name]
+    msgspec.convert({field: (1 << 63) - 1}, kind)
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({field: 1 << 63}, kind)

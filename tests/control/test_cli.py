@@ -141,6 +141,16 @@ def test_a_bad_configuration_is_78(tmp_path: Path, text: str, part: str) -> None
     fails(mailtui("--config", str(tmp_path / "none.toml"), "check-config"), 78, "No such file or directory")
 
 
+def test_a_running_relay_is_reached_while_its_file_is_wrong(relay: Relay, tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text(f"{relay.config.read_text()}\n[[shaping]]\nmatch = '*.b.test'\nrate = 'lots'\n")
+    done = mailtui("--config", str(config), "queue", "count")
+    assert done.returncode == 0 and done.stdout
+    assert 'c.toml: shaping[0].rate: expected a rate such as "100/h", got "lots"; the relay goes on' in done.stderr
+    config.write_text(f"[relay]\ndata_dir = '{tmp_path}/none'\n[delivery]\nper_site = 'many'\n")
+    fails(mailtui("--config", str(config), "queue", "count"), 78, "per_site")
+
+
 def test_check_config_looks_into_keys(tmp_path: Path) -> None:
     key, config = tmp_path / "k.pem", tmp_path / "c.toml"
     config.write_text(f'[[dkim]]\ndomain = "a.example"\nselector = "s"\nkey_file = "{key}"\n')

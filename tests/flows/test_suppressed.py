@@ -98,7 +98,7 @@ async def test_off_the_list_it_flows_again(tmp_path: Path) -> None:
         await bounced(relay, around)
         async with desk(relay) as operators:
             gone = await operators.suppress_remove(api.SuppressRemove(("Gone@there.test",)), ME)
-            assert [row.entry for row in gone] == ["gone@there.test"]
+            assert [row.entry for row in gone.entries] == ["gone@there.test"]
             with pytest.raises(ControlError, match="not on the suppression list"):
                 await operators.suppress_remove(api.SuppressRemove(("gone@there.test",)), ME)
         await submit(relay, "gone@there.test", content=b"Subject: back\r\nX-Test-ID: back\r\n\r\nx\r\n")

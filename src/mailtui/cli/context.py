@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -36,15 +37,28 @@ class Context:
 
         return config.load(self.config_path, os.environ, files=files)
 
-    def socket_path(self) -> Path:
-        """Where the relay listens for operators."""
-        return self.socket or self.load(files=False).relay.socket
+    def socket_path(self, *, tell: bool = True) -> Path:
+        """Where the relay listens for operators. One that runs is reached although its file is wrong now, which is told. ConfigError."""
+        from mailtui import config
+        from mailtui.errors import ConfigError
+
+        if self.socket:
+            return self.socket
+        try:
+            return self.load(files=False).relay.socket
+        except ConfigError as error:
+            with suppress(ConfigError):
+                if (socket := config.load_socket(self.config_path, os.environ)).is_socket():
+                    if tell:
+                        click.echo(f"mailtui: {error}; the relay goes on with what it read before", err=True)
+                    return socket
+            raise
 
     def ask(self, request: Request[R]) -> R:
         """One request, one answer. RelayNotRunning, ControlError, Unavailable."""
         from mailtui.control.client import call
 
-        return call(self.socket_path(), request)
+        return call(self.socket_path(tell=request.name != "reload"), request)  # that is its answer to a reload
 
 
 pass_context = click.make_pass_decorator(Context)

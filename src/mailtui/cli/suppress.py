@@ -31,12 +31,20 @@ _PAGE: Final = 1000
 
 
 class Imported(msgspec.Struct, frozen=True):
-    """What an import did, or would do, in entries."""
+    """What an import did, or would do, in entries. `action` is the first of its `actions`: a long one has several; 0 when it changed
+    nothing."""
 
+    action: int
+    verb: str
+    matched: int
+    done: int
+    skipped: int
+    failed: int
     added: int
     changed: int
     same: int
     past: int
+    actions: tuple[int, ...]
 
 
 @click.group("suppress", no_args_is_help=False)
@@ -66,7 +74,12 @@ def _until(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
 @json_option
 @pass_context
 def add(here: Context, entry: str, reason: str, until: Until, note: str, yes: bool, as_json: bool) -> None:
-    _show([here.ask(SuppressAdd(entry, reason, until, note))], as_json, "")
+    added = here.ask(SuppressAdd(entry, reason, until, note))
+    if as_json:
+        context.say_json([added])
+        return
+    _show(added.entries, False, "")
+    _way_back(added.action)
 
 
 @group.command(help=SuppressRemove.__doc__)
@@ -79,9 +92,10 @@ def add(here: Context, entry: str, reason: str, until: Until, note: str, yes: bo
 def remove(here: Context, entries: tuple[str, ...], reason: str, expect: int | None, yes: bool, as_json: bool) -> None:
     gone = here.ask(SuppressRemove(entries, reason, expect))
     if as_json:
-        context.say_json(gone)
-    else:
-        context.say(f"removed: {safe_text(row.entry)} ({row.reason})" for row in gone)
+        context.say_json([gone])
+        return
+    context.say(f"removed: {safe_text(row.entry)} ({row.reason})" for row in gone.entries)
+    _way_back(gone.action)
 
 
 @group.command("list", help=SuppressList.__doc__)
@@ -139,14 +153,16 @@ def import_(
         batches = list(_batches(files.read(file, format_ or files.format_of(name), name)))
     except UnicodeDecodeError:
         raise ControlError("bad-file", f"{name}: not UTF-8") from None
-    differences = [found for batch in batches for found in here.ask(SuppressImport(batch, dry_run=True))]
+    differences = [found for batch in batches for found in here.ask(SuppressImport(batch, dry_run=True)).differences]
     would = sum(found.change in ("add", "change") for found in differences)
     if expect not in (None, would):
         raise ControlError("unexpected", f"{name} would change {would} entries, not {expect}; nothing was done")
+    actions: list[int] = []
     if not dry_run:
-        differences = [found for batch in batches for found in here.ask(SuppressImport(batch, reason=reason))]
-    n = Counter(found.change for found in differences)
-    done = Imported(n["add"], n["change"], n["same"], n["past"])
+        parts = [here.ask(SuppressImport(batch, reason=reason)) for batch in batches]
+        differences = [found for part in parts for found in part.differences]
+        actions = [part.action for part in parts if part.action]
+    done = _imported(differences, actions)
     if as_json:
         context.say_json([found for found in differences if found.change != "same"] if dry_run else [done])
         return
@@ -156,6 +172,31 @@ def import_(
     context.say(
         [f"{done.added:,} {verb}added, {done.changed:,} {verb}changed; {done.same:,} the same, {done.past:,} past"]
     )
+    _way_back(*reversed(actions))
+
+
+def _imported(differences: Sequence[Difference], actions: Sequence[int]) -> Imported:
+    n = Counter(found.change for found in differences)
+    changed = n["add"] + n["change"]
+    return Imported(
+        action=actions[0] if actions else 0,
+        verb="suppress.import",
+        matched=len(differences),
+        done=changed,
+        skipped=n["same"],
+        failed=n["past"],
+        added=n["add"],
+        changed=n["change"],
+        same=n["same"],
+        past=n["past"],
+        actions=tuple(actions),
+    )
+
+
+def _way_back(*actions: int) -> None:
+    """How to undo what was just done, the latest first."""
+    if commands := [f"mailtui undo {action}" for action in actions if action]:
+        context.say([f"to take it back: {'; '.join(commands)}"])
 
 
 def _batches(wanted: Iterable[Wanted]) -> Iterator[tuple[Wanted, ...]]:

@@ -7,7 +7,7 @@ what a running relay can take over.
 
 from .addresses import Endpoint, Network, NextHop, parse_next_hop
 from .limits import Limits
-from .loading import load, locate
+from .loading import load, load_socket, locate
 from .reload import changed
 from .secret import Secret, read_secret
 from .settings import (
@@ -66,6 +66,7 @@ __all__ = [
     "User",
     "changed",
     "load",
+    "load_socket",
     "locate",
     "parse_next_hop",
     "read_secret",

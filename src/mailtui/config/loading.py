@@ -56,6 +56,14 @@ def load(path: Path | None, environ: Mapping[str, str], *, files: bool = True) -
     return msgspec.structs.replace(config, path=found)
 
 
+def load_socket(path: Path | None, environ: Mapping[str, str]) -> Path:
+    """Where the relay of that file listens for operators, if the file says so much: while somebody edits the rest of it, those who
+    look after the relay must not be locked out. ConfigError."""
+    found = locate(path, environ)
+    raw = _parse(found) if found else {}
+    return read(_with_data_dir({"relay": raw.get("relay", {})}, environ)).relay.socket
+
+
 def _parse(path: Path) -> dict[str, object]:
     try:
         content = path.read_bytes()

@@ -16,7 +16,7 @@ from mailtui.bundles import Bundle
 from mailtui.events import AnyEvent, Event
 from mailtui.findings import DestinationMoment, FailureRow, ForecastRow, IncidentRow, MomentRow, WhyView
 from mailtui.shapes import Lifted, SiteShape
-from mailtui.suppressions import Difference, Suppression, SuppressionPage
+from mailtui.suppressions import ListChange, ListImport, Suppression, SuppressionPage
 from mailtui.suspensions import Suspended, Suspension
 from mailtui.views import (
     Affected,
@@ -36,7 +36,7 @@ from .api_report import Report
 from .api_shaping import ShapingLift, ShapingList
 from .api_suppress import SuppressAdd, SuppressImport, SuppressList, SuppressLookup, SuppressRemove
 from .api_suspend import Resume, Suspend, Suspensions
-from .request import Reason, Request, Risk
+from .request import HIGHEST, Reason, Request, Risk
 from .results import BackedUp, Draining, Flushed, Pruned, Reloaded, StatusView
 
 VERSION_HEADER: Final = "Mailtui-Version"
@@ -201,7 +201,7 @@ class Reroute(Action, frozen=True):
     to: Annotated[str, Meta(description="a configured route: mx, host[:port] or its whole key", max_length=500)] = ""
 
 
-ActionNumber = Annotated[int, Meta(description="the number of an action", ge=1)]
+ActionNumber = Annotated[int, Meta(description="the number of an action", ge=1, le=HIGHEST)]
 
 
 class Undo(Request[Affected], frozen=True):
@@ -229,7 +229,7 @@ class Audit(Request[tuple[AuditRow, ...]], frozen=True):
 
     name = "audit"
     limit: Limit = 100
-    before: Annotated[int, Meta(description="only actions before this one", ge=0)] = 0
+    before: Annotated[int, Meta(description="only actions before this one", ge=0, le=HIGHEST)] = 0
     actor: Annotated[str, Meta(description="only of those whose name (or claim) contains this", max_length=100)] = ""
     verb: Annotated[str, Meta(description="only this verb; suppress means all of suppress.*", max_length=40)] = ""
     since: Annotated[str, Meta(description="only since then: 2h, 09:00, 2026-11-22T09:00Z", max_length=32)] = ""
@@ -376,9 +376,9 @@ class Service(api_holdrules.Answers, Protocol):
     async def backup(self, request: Backup, actor: str) -> BackedUp: ...
     async def suppress_list(self, request: SuppressList) -> SuppressionPage: ...
     async def suppress_lookup(self, request: SuppressLookup) -> tuple[Suppression, ...]: ...
-    async def suppress_add(self, request: SuppressAdd, actor: str) -> Suppression: ...
-    async def suppress_remove(self, request: SuppressRemove, actor: str) -> tuple[Suppression, ...]: ...
-    async def suppress_import(self, request: SuppressImport, actor: str) -> tuple[Difference, ...]: ...
+    async def suppress_add(self, request: SuppressAdd, actor: str) -> ListChange: ...
+    async def suppress_remove(self, request: SuppressRemove, actor: str) -> ListChange: ...
+    async def suppress_import(self, request: SuppressImport, actor: str) -> ListImport: ...
     async def suspend(self, request: Suspend, actor: str) -> Suspended: ...
     async def resume(self, request: Resume, actor: str) -> Suspended: ...
     async def suspensions(self, request: Suspensions) -> tuple[Suspension, ...]: ...

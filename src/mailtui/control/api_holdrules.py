@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from mailtui.holdrules import HoldRule
 
-from .request import Request, Risk
+from .request import HIGHEST, Request, Risk
 
 _Reason = Annotated[str, Meta(description="why, for those who come after", max_length=500)]
 
@@ -42,7 +42,7 @@ class HoldRuleRemove(Request[HoldRule], frozen=True):
     name = "holdrule.remove"
     changes = True
     risk = Risk.REVERSIBLE
-    rule: Annotated[int, Meta(description="the number of a rule", ge=1)]
+    rule: Annotated[int, Meta(description="the number of a rule", ge=1, le=HIGHEST)]
     reason: _Reason = ""
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta
 
-from mailtui.suppressions import MANUAL, Difference, Entry, Suppression, SuppressionPage, Until, Wanted
+from mailtui.suppressions import MANUAL, Entry, ListChange, ListImport, Suppression, SuppressionPage, Until, Wanted
 from mailtui.suppressions import Reason as ListedFor
 
 from .request import Reason, Request, Risk
@@ -30,7 +30,7 @@ class SuppressLookup(Request[tuple[Suppression, ...]], frozen=True):
     entry: Entry
 
 
-class SuppressAdd(Request[Suppression], frozen=True):
+class SuppressAdd(Request[ListChange], frozen=True):
     """Send no more mail to an address (or @domain), in place of an entry there is."""
 
     name = "suppress.add"
@@ -42,7 +42,7 @@ class SuppressAdd(Request[Suppression], frozen=True):
     note: Annotated[str, Meta(description="for those who come after", max_length=1000)] = ""
 
 
-class SuppressRemove(Request[tuple[Suppression, ...]], frozen=True):
+class SuppressRemove(Request[ListChange], frozen=True):
     """Let mail to addresses (and @domains) go again."""
 
     name = "suppress.remove"
@@ -53,7 +53,7 @@ class SuppressRemove(Request[tuple[Suppression, ...]], frozen=True):
     expect: Annotated[int, Meta(description="do nothing unless it is this many entries", ge=0)] | None = None
 
 
-class SuppressImport(Request[tuple[Difference, ...]], frozen=True):
+class SuppressImport(Request[ListImport], frozen=True):
     """Add many entries to the suppression list; those there already stand as they are asked for now."""
 
     name = "suppress.import"

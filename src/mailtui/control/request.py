@@ -6,7 +6,7 @@ Owned here: that shape. Which requests there are stands in `api`. No I/O.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, ClassVar, Generic, TypeVar, cast, get_args
+from typing import Annotated, ClassVar, Final, Generic, TypeVar, cast, get_args
 
 import msgspec
 
@@ -14,6 +14,10 @@ R = TypeVar("R")
 
 #: Why somebody changes something; it is kept in the audit.
 Reason = Annotated[str, msgspec.Meta(description="why, for those who come after", max_length=500)]
+
+
+#: The highest number the queue file can hold, and so the highest of a row.
+HIGHEST: Final = (1 << 63) - 1
 
 
 class Risk(StrEnum):

@@ -53,6 +53,9 @@ def _structure(db: sqlite3.Connection) -> list[Finding]:
         return found
     newest = migrations()[-1][0]
     version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    if 0 < version < newest:
+        text = f"the file is whole, and of an earlier version (schema {version}): the next start brings it to {newest}, and keeps a copy"
+        return [Finding(False, f"{text}; only then its counts can be looked at")]
     if version != newest:
         return [Finding(True, f"the schema is {version}, this version of mailtui works with {newest}")]
     return [

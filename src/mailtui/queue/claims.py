@@ -277,17 +277,20 @@ def hold(db: sqlite3.Connection, claim: Claim, reason: str, now: float) -> None:
     db.execute("INSERT INTO event (at, message, kind, text) VALUES (?, ?, 'held', ?)", (now, claim.message, reason))
 
 
-def put_aside(db: sqlite3.Connection, damaged: Damaged, now: float) -> None:
-    """Hold what cannot be sent whole: half a message must never leave, and one damaged message must not stop its lane."""
-    db.executemany(
+def put_aside(db: sqlite3.Connection, damaged: Damaged, now: float) -> bool:
+    """Hold what cannot be sent whole: half a message must never leave, and one damaged message must not stop its lane. False when
+    another who met it was faster."""
+    held = db.executemany(
         "UPDATE recipient SET state = 'held', text = ?, former_state = 'queued', former_next = next_attempt, changed_at = ?"
         " WHERE id = ? AND state IN ('queued', 'deferred')",
         [(str(damaged), now, recipient) for recipient in damaged.recipients],
-    )
-    db.execute(
-        "INSERT INTO event (at, message, kind, text) VALUES (?, ?, 'quarantined', ?)",
-        (now, damaged.message, str(damaged)),
-    )
+    ).rowcount
+    if held:
+        db.execute(
+            "INSERT INTO event (at, message, kind, text) VALUES (?, ?, 'quarantined', ?)",
+            (now, damaged.message, str(damaged)),
+        )
+    return held > 0
 
 
 def recover(db: sqlite3.Connection, now: float) -> tuple[list[str], list[str]]:

@@ -34,17 +34,18 @@ _KEEP: Final = (
 _read: Final = msgspec.json.Decoder(Suppression).decode
 
 
-def audited(db: sqlite3.Connection, entry: Entry, names: Iterable[str], change: Callable[[], T]) -> T:
-    """Do what `change` does to the entries `names`, and note what that came to; nothing when nothing is otherwise."""
+def audited(db: sqlite3.Connection, entry: Entry, names: Iterable[str], change: Callable[[], T]) -> tuple[T, int]:
+    """Do what `change` does to the entries `names`, and note what that came to: its action, 0 when nothing is otherwise."""
     wanted = tuple(names)
     before = standing(db, wanted)
     result = change()
     after = standing(db, wanted)
     changed = [name for name in wanted if before.get(name) != after.get(name)]
+    action = 0
     if changed:
         action = actions.at_once(db, msgspec.structs.replace(entry, filter=_named(changed)), len(changed))
         db.executemany(_KEEP, [(action, name, _json(before.get(name)), _json(after.get(name))) for name in changed])
-    return result
+    return result, action
 
 
 def listed(db: sqlite3.Connection, suppressions: Suppressions, entry: Suppression, now: float) -> bool:

@@ -7,6 +7,7 @@ slot asks is the runner's business. Belongs to the relay's loop.
 from __future__ import annotations
 
 import asyncio
+import functools
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
 
@@ -78,8 +79,9 @@ class Handout:
             try:
                 return await self.submit(lane, now, limit, delay, probe_not, only)
             except claims.Damaged as damaged:
-                await self._writer.submit(lambda db, damaged=damaged: claims.put_aside(db, damaged, now))  # type: ignore[misc]
-                self._publish(Notice(now, "error", f"held: {damaged}", encode_id(damaged.message)))
+                job = functools.partial(claims.put_aside, damaged=damaged, now=now)
+                if await self._writer.submit(job):
+                    self._publish(Notice(now, "error", f"held: {damaged}", encode_id(damaged.message)))
 
     def _serve(self, db: sqlite3.Connection, wanted: list[tuple[Ask, _Screen]]) -> list[Claim | None]:
         """A claim for each ask, None for those that get none. In the writer's thread."""

@@ -13,6 +13,7 @@ from typing import Final
 from mailtui.model import RECIPIENT_BITS, Address, parse_address
 from mailtui.queue import rerouting
 from mailtui.queue.lanes import DueLane, Lanes, make_due
+from mailtui.queue.suspension import stop_covered
 
 BATCH: Final = 1000
 _SETTING: Final = "routes"
@@ -43,14 +44,14 @@ def refile(
     """File up to BATCH waiting recipients behind row `after`; (last row looked at or None at the end, how many moved). What an
     operator sent by one of the `routes` there are stays where it is."""
     rows = db.execute(
-        "SELECT r.id, m.sender, l.destination, r.attempts, l.route, r.next_attempt, r.rerouted"
+        "SELECT r.id, m.sender, l.destination, r.attempts, l.route, r.next_attempt, r.rerouted, r.lane"
         " FROM recipient r INDEXED BY recipient_waiting"
         f" JOIN message m ON m.id = r.id >> {RECIPIENT_BITS} JOIN lane l ON l.id = r.lane"
         " WHERE r.state IN ('queued', 'sending', 'deferred', 'held') AND r.id > ? ORDER BY r.id LIMIT ?",
         (after, BATCH),
     ).fetchall()
-    moved = 0
-    for row, sender, destination, attempts, route, next_attempt, rerouted in rows:
+    moved, met = 0, set[int]()
+    for row, sender, destination, attempts, route, next_attempt, rerouted, old in rows:
         if rerouted and route in routes:
             continue
         wanted = route_of(parse_address(sender), destination, attempts)
@@ -58,6 +59,10 @@ def refile(
             rerouting.let_go(db, row, route, now)
         if wanted != route:
             lane = lanes.id(db, destination, wanted)
+            if lane not in met:
+                stop_covered(db, lane, now)
+                met.add(lane)
+            rerouting.keep_lifetime(db, row, old, lane, now)
             db.execute("UPDATE recipient SET lane = ? WHERE id = ?", (lane, row))
             make_due(db, lane, next_attempt)
             moved += 1

@@ -14,6 +14,7 @@ from typing import Final
 
 from mailtui.model import RECIPIENT_BITS
 from mailtui.queue.lanes import Lanes, make_due, settle_due
+from mailtui.queue.suspension import owed, stop_covered
 
 _STAND: Final = (
     "SELECT r.id, r.lane, l.destination FROM json_each(?) j CROSS JOIN recipient r ON r.id = j.value"
@@ -29,23 +30,32 @@ _FIRST: Final = (
 )
 
 
-def move(db: sqlite3.Connection, rows: Sequence[int], route: str) -> None:
+def move(db: sqlite3.Connection, rows: Sequence[int], route: str, now: float) -> None:
     """Put recipients into the lanes of their destinations by the route of this key, where the rules leave them."""
     lanes = Lanes()
     old: set[int] = set()
+    met: set[int] = set()
     for row, lane, destination in db.execute(_STAND, (json.dumps(list(rows)),)).fetchall():
         old.add(lane)
-        db.execute("UPDATE recipient SET lane = ?, rerouted = 1 WHERE id = ?", (lanes.id(db, destination, route), row))
+        new = lanes.id(db, destination, route)
+        if new not in met:
+            stop_covered(db, new, now)
+            met.add(new)
+        keep_lifetime(db, row, lane, new, now)
+        db.execute("UPDATE recipient SET lane = ?, rerouted = 1 WHERE id = ?", (new, row))
     _settle(db, rows, old)
 
 
-def bring_back(db: sqlite3.Connection, action: int, rows: Sequence[int]) -> tuple[int, ...]:
+def bring_back(db: sqlite3.Connection, action: int, rows: Sequence[int], now: float) -> tuple[int, ...]:
     """Put recipients back where they stood before an action; those lanes."""
     old: set[int] = set()
     new: dict[int, None] = {}
     for row, lane, former in db.execute(_FORMER, (json.dumps(list(rows)), action)).fetchall():
         old.add(lane)
-        new[former] = None
+        if former not in new:
+            stop_covered(db, former, now)
+            new[former] = None
+        keep_lifetime(db, row, lane, former, now)
         db.execute(
             "UPDATE recipient SET (lane, rerouted, action) = (SELECT i.lane, i.rerouted, i.before FROM action_item i"
             " WHERE i.action = ?1 AND i.recipient = ?2) WHERE id = ?2",
@@ -53,6 +63,17 @@ def bring_back(db: sqlite3.Connection, action: int, rows: Sequence[int]) -> tupl
         )
     _settle(db, rows, old)
     return tuple(new)
+
+
+def keep_lifetime(db: sqlite3.Connection, row: int, old: int, new: int, now: float) -> None:
+    """A recipient that waits is about to change its lane: what the suspension of the old one took is given back here, as that of
+    the new one will only count from its own begin. The new lane must know whether it is suspended (`stop_covered`)."""
+    lost = owed(db, old, row, now) - owed(db, new, row, now)
+    if lost:
+        db.execute(
+            "UPDATE recipient SET expires_at = expires_at + ? WHERE id = ? AND state IN ('queued', 'deferred')",
+            (lost, row),
+        )
 
 
 def _settle(db: sqlite3.Connection, rows: Sequence[int], old: Iterable[int]) -> None:

@@ -36,7 +36,10 @@ _SAVE: Final = (
     " rate_count = excluded.rate_count, rate_seconds = excluded.rate_seconds, paused = excluded.paused, recipient = excluded.recipient"
     " RETURNING id, action"
 )
-_LANES: Final = "SELECT lane.id FROM lane JOIN site ON site.id = lane.site WHERE site.name = ? AND lane.id >= ? ORDER BY lane.id LIMIT ?"
+_LANES: Final = (  # and since when a suspension stops it, unless it is on its way back
+    "SELECT lane.id, iif(lane.id IN (SELECT lane FROM resuming), NULL, suspended_since) FROM lane JOIN site ON site.id = lane.site"
+    " WHERE site.name = ? AND lane.id >= ? ORDER BY lane.id LIMIT ?"
+)
 _PAGE: Final = (
     "SELECT r.next_attempt, r.id, r.expires_at, m.received_at, m.sender FROM recipient r INDEXED BY recipient_due"
     " JOIN message m ON m.id = r.id >> 20 WHERE r.lane = ?1 AND r.state IN ('queued', 'deferred')"
@@ -151,19 +154,20 @@ def credit(db: sqlite3.Connection, site: str, rule: str, lifetimes: tuple[float,
     if not lane and _handed_over(db, site, number, began, until):
         return False
     left = BATCH
-    lanes = [found[0] for found in db.execute(_LANES, (site, lane, LANES)).fetchall()]
-    for found in lanes:
+    lanes = db.execute(_LANES, (site, lane, LANES)).fetchall()
+    for found, suspended in lanes:
         if found != lane:
             after, last = 0.0, 0
+        end = until if suspended is None else min(until, suspended)  # from there on the suspension gives it back
         rows = db.execute(_PAGE, (found, after, last, left)).fetchall()
         db.executemany(
             "UPDATE recipient SET expires_at = ? WHERE id = ?",
-            [(_credited(one, began, until, lifetimes), one[1]) for one in rows],
+            [(_credited(one, began, end, lifetimes), one[1]) for one in rows],
         )
         if len(rows) == left:
             return _go_on(db, number, found, rows[-1][0], rows[-1][1])
         left -= len(rows)
-    return len(lanes) == LANES and _go_on(db, number, lanes[-1] + 1, 0.0, 0)
+    return len(lanes) == LANES and _go_on(db, number, lanes[-1][0] + 1, 0.0, 0)
 
 
 def _credited(

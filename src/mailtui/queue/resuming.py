@@ -120,7 +120,8 @@ def _due(db: sqlite3.Connection, lane: _Lane, room: int, chance: Callable[[], fl
 
 def _lengthen(db: sqlite3.Connection, lane: _Lane, turns: list[tuple[int, float, int]]) -> None:
     """Next attempts, and the lifetime that the suspension took; also where an undo would bring the old one back."""
-    taken = [(max(0.0, lane.began - max(lane.since, arrived(row))), at, row, action) for row, at, action in turns]
+    pause = _pause(db, lane.id)
+    taken = [(_taken(lane, max(lane.since, arrived(row)), pause), at, row, action) for row, at, action in turns]
     db.executemany(
         "UPDATE recipient SET expires_at = expires_at + ?, next_attempt = ? WHERE id = ?", [item[:3] for item in taken]
     )
@@ -128,6 +129,22 @@ def _lengthen(db: sqlite3.Connection, lane: _Lane, turns: list[tuple[int, float,
         "UPDATE action_item SET expires_at = expires_at + ? WHERE action = ? AND recipient = ?",
         [(longer, action, row) for longer, _, row, action in taken if action],
     )
+
+
+def _taken(lane: _Lane, since: float, pause: tuple[float, float]) -> float:
+    """Seconds of lifetime that the suspension took, but for those that the end of a pause of its site gives back (`restraints`)."""
+    paused = min(lane.began, pause[1]) - max(since, pause[0])
+    return max(0.0, lane.began - since - max(0.0, paused))
+
+
+def _pause(db: sqlite3.Connection, lane: int) -> tuple[float, float]:
+    """From when to when rules have paused the site of a lane, as far as nobody was given that time yet; an empty span for never."""
+    found: tuple[float | None, float | None] = db.execute(
+        "SELECT min(credit_from), max(until) FROM restraint WHERE paused = 1 AND ended_at IS NULL"
+        " AND site = (SELECT s.name FROM lane l JOIN site s ON s.id = l.site WHERE l.id = ?)",
+        (lane,),
+    ).fetchone()
+    return found[0] or 0.0, found[1] or 0.0
 
 
 def _remember(db: sqlite3.Connection, lane: _Lane) -> None:

@@ -79,6 +79,13 @@ class Gate:
         return since is not None or bool(covered)
 
 
+def stop_covered(db: sqlite3.Connection, lane: int, now: float) -> None:
+    """A lane that is suspended and does not know yet stands still from now on, as the gate would have it."""
+    db.execute(
+        f"UPDATE lane AS l SET suspended_since = ? WHERE id = ? AND suspended_since IS NULL AND {COVERED}", (now, lane)
+    )
+
+
 def _anything(db: sqlite3.Connection) -> bool:
     kinds = ", ".join(f"'{kind}'" for kind in STOPS_DELIVERY)
     row = db.execute(
@@ -132,6 +139,17 @@ def suspended_for(db: sqlite3.Connection, lane: int, row: int, now: float) -> fl
     """Seconds that a recipient has been kept by the suspension of its lane."""
     since = db.execute("SELECT suspended_since FROM lane WHERE id = ?", (lane,)).fetchone()[0]
     return 0.0 if since is None else max(0.0, now - max(since, arrived(row)))
+
+
+def owed(db: sqlite3.Connection, lane: int, row: int, now: float) -> float:
+    """Seconds that a recipient which waits in this lane from now on will be given for the time until now when its suspension ends
+    (`resuming` counts from its begin or the recipient's arrival): who gives them before must take them off. Of a lane that is
+    on its way back nobody knows whether this one is still met: better too much than too little."""
+    found = db.execute(
+        "SELECT suspended_since FROM lane WHERE id = ? AND suspended_since IS NOT NULL AND id NOT IN (SELECT lane FROM resuming)",
+        (lane,),
+    ).fetchone()
+    return 0.0 if found is None else max(0.0, now - max(found[0], arrived(row)))
 
 
 def arrived(row: int) -> float:

@@ -18,6 +18,7 @@ from mailtui.model import RECIPIENT_BITS, Cause, State, may_move
 from mailtui.queue import rerouting
 from mailtui.queue.actions import UNDO
 from mailtui.queue.lanes import make_due, settle_due
+from mailtui.queue.suspension import owed
 from mailtui.queue.verbs import NO_BODY, NOT_GIVEN_UP, SENDING, Step, Verb
 
 _SCHEDULED: Final = (State.QUEUED, State.DEFERRED)
@@ -80,6 +81,7 @@ class _Item(msgspec.Struct, frozen=True, array_like=True):
     changed_at: float
     action: int
     body: int
+    expires_at: float
 
 
 def restore(db: sqlite3.Connection, step: Undoing) -> Step:
@@ -136,7 +138,8 @@ def lost(item: _Item, verb: Verb, told: frozenset[int]) -> str:
 def _items(db: sqlite3.Connection, step: Undoing) -> list[_Item]:
     rows = db.execute(
         "SELECT i.recipient, i.state, i.next_attempt, i.expires_at, i.changed_at, i.former_state, i.former_next, i.attempts, i.before,"
-        " ifnull(r.lane, 0), r.state, ifnull(r.attempts, 0), ifnull(r.changed_at, 0.0), ifnull(r.action, 0), ifnull(m.body, 0)"
+        " ifnull(r.lane, 0), r.state, ifnull(r.attempts, 0), ifnull(r.changed_at, 0.0), ifnull(r.action, 0), ifnull(m.body, 0),"
+        " ifnull(r.expires_at, 0.0)"
         f" FROM action_item i LEFT JOIN recipient r ON r.id = i.recipient LEFT JOIN message m ON m.id = i.recipient >> {RECIPIENT_BITS}"
         " WHERE i.action = ? AND i.recipient BETWEEN ? AND ? ORDER BY i.recipient",
         (step.undoes, step.first, step.last),
@@ -161,8 +164,9 @@ def _bring_back(db: sqlite3.Connection, items: Iterable[_Item], step: Undoing) -
     for item in items:
         at, expires = item.was_next, item.was_expires
         if item.was in _SCHEDULED:
+            if item.state not in _SCHEDULED:
+                expires = _expires(db, item, step.now)
             if at <= step.now:
-                expires += max(0.0, step.now - item.changed_at) if item.state not in _SCHEDULED else 0.0
                 at = step.now + random.random() * step.spread if step.spread else at
             first[item.lane] = min(first.get(item.lane, at), at)
         db.execute(
@@ -186,11 +190,18 @@ def _bring_back(db: sqlite3.Connection, items: Iterable[_Item], step: Undoing) -
         settle_due(db, lane)
 
 
+def _expires(db: sqlite3.Connection, item: _Item, now: float) -> float:
+    """When the lifetime of one that was set aside ends: it keeps what a suspension before gave it; what one that stands will give is
+    not given twice."""
+    aside, coming = max(0.0, now - item.changed_at), owed(db, item.lane, item.id, now)
+    return item.expires_at + (aside if item.was_next <= now else min(aside, coming)) - coming
+
+
 def _send_back(db: sqlite3.Connection, items: Sequence[_Item], step: Undoing) -> tuple[int, ...]:
     """By the way they had; state and schedule stay as they are now."""
     for item in items:
         _tell(db, item.id, UNDO, step, step.reason or f"of {step.verb.value}, action {step.undoes}")
-    return rerouting.bring_back(db, step.undoes, [item.id for item in items])
+    return rerouting.bring_back(db, step.undoes, [item.id for item in items], step.now)
 
 
 def _withdraw(db: sqlite3.Connection, messages: Iterable[int], step: Undoing) -> None:

@@ -20,7 +20,7 @@ from mailtui.model import RECIPIENT_BITS, Cause, State, may_move
 from mailtui.queue import actions, rerouting
 from mailtui.queue.lanes import make_due, settle_due
 from mailtui.queue.suppression import lift as lift_list
-from mailtui.queue.suspension import suspended_for
+from mailtui.queue.suspension import owed, suspended_for
 
 #: Why a recipient is skipped, and why it is too late for one.
 SENDING: Final = "being sent"
@@ -196,18 +196,19 @@ def _set_aside(db: sqlite3.Connection, recipients: list[_Recipient], change: Cha
 
 
 def _release(db: sqlite3.Connection, recipients: list[_Recipient], change: Change) -> None:
-    """Back to the exact former state and schedule; what became due meanwhile is due now, and held time was no lifetime. What was
-    suppressed goes past the list from now on."""
+    """Back to the exact former state and schedule; what became due meanwhile is due now, and held time was no lifetime (what a
+    suspension will give back is given once). What was suppressed goes past the list from now on."""
     first: dict[int, float] = {}
     for recipient in recipients:
         state = State.DEFERRED if recipient.former_state == State.DEFERRED else State.QUEUED
         _check(recipient.state, state)
         at = max(recipient.next_attempt if recipient.former_next is None else recipient.former_next, change.now)
         first[recipient.lane] = min(first.get(recipient.lane, at), at)
+        held = max(change.now - recipient.changed_at, 0.0) - owed(db, recipient.lane, recipient.id, change.now)
         db.execute(
             "UPDATE recipient SET state = ?, next_attempt = ?, former_state = NULL, former_next = NULL,"
             f" text = iif({_BY_RULE}, '', text), expires_at = expires_at + ?, changed_at = ? WHERE id = ?",
-            (state.value, at, max(change.now - recipient.changed_at, 0.0), change.now, recipient.id),
+            (state.value, at, held, change.now, recipient.id),
         )
         if recipient.state is State.SUPPRESSED:
             lift_list(db, recipient.id)
@@ -217,7 +218,7 @@ def _release(db: sqlite3.Connection, recipients: list[_Recipient], change: Chang
 
 def _reroute(db: sqlite3.Connection, recipients: list[_Recipient], change: Change) -> None:
     """Into the lane of the other route, as they are."""
-    rerouting.move(db, [recipient.id for recipient in recipients], change.to)
+    rerouting.move(db, [recipient.id for recipient in recipients], change.to, change.now)
 
 
 _DO: Final[dict[Verb, Callable[[sqlite3.Connection, list[_Recipient], Change], None]]] = {

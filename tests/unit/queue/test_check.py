@@ -63,6 +63,8 @@ def test_a_sound_queue_has_no_findings(filled: Office) -> None:
             "are in the queue, but the message is not",
         ),
         ("PRAGMA user_version = 77", True, "the schema is 77"),
+        ("PRAGMA user_version = 0", True, "the schema is 0"),
+        ("PRAGMA user_version = 4", False, "of an earlier version (schema 4): the next start brings it to"),
     ],
 )
 def test_what_is_wrong_is_found(filled: Office, damage: str, harm: bool, text: str) -> None:

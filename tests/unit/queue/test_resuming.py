@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 from tests.unit.queue.office import NOW, Office
 
-from mailtui.queue import resuming, suspension, verbs
-from mailtui.queue.lanes import DueLane, settle_due
+from mailtui.queue import actions, rerouting, restraints, resuming, suspension, undo, verbs
+from mailtui.queue.actions import Entry
+from mailtui.queue.lanes import DueLane, enter_site, settle_due
+from mailtui.queue.shape import Restraint
 from mailtui.queue.suspension import Halt
+from mailtui.queue.undo import Undoing
 from mailtui.queue.verbs import Change, Verb
 
 LIFETIME = 432000.0
@@ -197,3 +200,90 @@ def test_many_lanes_are_given_back_in_small_transactions(office: Office, monkeyp
         counts.append(len(back))
     assert counts == [4, 4, 2]
     assert lives(office) == [3600.0] * 10
+
+
+# ---------------------------------------------------------------------- nothing is given back twice
+
+
+@pytest.mark.parametrize("hold", (-5400.0, -1800.0))
+@pytest.mark.parametrize("release", (-1200.0, -300.0, 0.0))
+def test_held_and_suspended_at_once_are_one_time(office: Office, hold: float, release: float) -> None:
+    """Held before or during the suspension, released before or behind its end (at -600)."""
+    row = office.message("one@d.test", age=7200) << 20 | 1
+    for at, step in sorted([(hold, Verb.HOLD), (-3600.0, "suspend"), (-600.0, "resume"), (release, Verb.RELEASE)]):
+        if step == "suspend":
+            suspension.put(office.db, halt())
+        elif step == "resume":
+            end(office, halt(), NOW + at)
+            give_back(office)
+        else:
+            verbs.apply(office.db, Change(Verb(step), [row], NOW + at, "root"))
+
+    assert lives(office) == [max(release, -600.0) - min(hold, -3600.0)]
+
+
+@pytest.mark.parametrize("verb", (Verb.HOLD, Verb.PURGE))
+@pytest.mark.parametrize("later", (0.0, 86400.0))
+@pytest.mark.parametrize("undone", (-1200.0, -300.0))
+def test_what_is_undone_in_or_after_a_suspension_has_lived_through_it_once(
+    office: Office, verb: Verb, later: float, undone: float
+) -> None:
+    """Suspended from -3600 to -600, set aside at -1800; what is planned for later ages while it is set aside, as it always did."""
+    row = office.message("one@d.test", age=7200) << 20 | 1
+    office.db.execute("UPDATE recipient SET next_attempt = next_attempt + ?", (later,))
+    suspension.put(office.db, halt())
+    action = actions.begin(office.db, Entry(NOW - 1800, "root", verb.value), 1)
+    verbs.apply(office.db, Change(verb, [row], NOW - 1800, "root", action=action))
+    back = Undoing(action, verb, action + 1, row, row, NOW + undone, "root")
+    if undone < -600:
+        undo.restore(office.db, back)
+    end(office, halt(), NOW - 600)
+    give_back(office)
+    if undone > -600:
+        undo.restore(office.db, back)
+
+    given = 3000.0 if undone < -600 else 1800.0 if later else 1800.0 + (1800.0 + undone)
+    assert lives(office) == [given]
+
+
+def test_sent_another_way_out_of_a_suspension_it_keeps_what_that_took(office: Office) -> None:
+    """And it is given nothing for the time in which it was not there."""
+    row = office.message("one@d.test", age=7200) << 20 | 1
+    office.db.execute("BEGIN")
+    suspension.put(office.db, halt())
+    rerouting.move(office.db, [row], "smarthost s.example:25", NOW - 1800)
+    assert suspension.Gate().shut(office.db, 2, NOW)
+    end(office, halt(), NOW - 600)
+    give_back(office)
+    assert lives(office) == [3000.0]
+
+    enter_site(office.db, 1, "mx")
+    suspension.put(office.db, halt("site", "mx", NOW - 500))
+    rerouting.move(office.db, [row], "mx", NOW - 300)
+    rerouting.move(office.db, [row], "smarthost s.example:25", NOW - 100)
+    end(office, halt("site", "mx", NOW - 500))
+    give_back(office)
+    assert lives(office) == [3200.0]
+    office.db.execute("COMMIT")
+
+
+@pytest.mark.parametrize("pause", ((-7000.0, -300.0), (-7000.0, -2000.0), (-2000.0, -300.0), (-3000.0, -1000.0)))
+def test_a_pause_of_its_site_and_a_suspension_at_once_are_one_time(office: Office, pause: tuple[float, float]) -> None:
+    """Suspended from -3600 to -600, and paused by a rule."""
+    office.message("one@d.test", age=7200)
+    enter_site(office.db, 1, "mx")
+    began, until = (NOW + at for at in pause)
+    restraints.save(
+        office.db, Restraint("mx", "rule", began, until, 2, "421 busy", "throttled", "mx", paused=True), began
+    )
+    for _, step in sorted([(-3600.0, "suspend"), (-600.0, "resume"), (pause[1], "pause over")]):
+        if step == "suspend":
+            suspension.put(office.db, halt())
+        elif step == "resume":
+            end(office, halt(), NOW - 600)
+            give_back(office)
+        else:
+            assert not restraints.credit(office.db, "mx", "rule", (LIFETIME, LIFETIME))
+            assert restraints.end(office.db, "mx", "rule", until)
+
+    assert lives(office) == [max(pause[1], -600.0) - min(pause[0], -3600.0)]
