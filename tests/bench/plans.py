@@ -33,7 +33,9 @@ CAMPAIGN: Final = "news@campaign.test"
 FILTER: Final = f"from:{CAMPAIGN} subject~winter"
 SESSIONS: Final = 4
 PREVIEW, APPLY, ACCEPT = 2.0, 30.0, 500.0
-_CONTENT: Final = b"From: app@src.test\r\nTo: probe@good.test\r\nSubject: order\r\n\r\n" + b"How long does this take?\r\n" * 80
+_CONTENT: Final = (
+    b"From: app@src.test\r\nTo: probe@good.test\r\nSubject: order\r\n\r\n" + b"How long does this take?\r\n" * 80
+)
 _LIMIT: Final = 900.0
 
 
@@ -48,11 +50,17 @@ def main() -> None:
     with ExitStack() as stack:
         sink, dead = stack.enter_context(Sink()), free_port()
         other = f"127.0.0.1:{free_port()}"
-        routes = [{"match": "*.bulk.test", "to": f"127.0.0.1:{dead}"}, {"match": "other.test", "to": other}, {"to": f"127.0.0.1:{sink.port}"}]
-        relay = Relay({"route": routes})
+        routes = [
+            {"match": "*.bulk.test", "to": f"127.0.0.1:{dead}"},
+            {"match": "other.test", "to": other},
+            {"to": f"127.0.0.1:{sink.port}"},
+        ]
+        relay = Relay({"route": routes, "control": {"max_purge": 10 * RECIPIENTS}})
         began = time.monotonic()
         fill(relay.data / FILE, count, f"127.0.0.1:{dead}")
-        table.progress(f"{count} recipients of the campaign were put into the queue in {time.monotonic() - began:.0f} s")
+        table.progress(
+            f"{count} recipients of the campaign were put into the queue in {time.monotonic() - began:.0f} s"
+        )
         with relay:
             bench = Bench(relay, count, other)
             with Traffic(relay.port, 1) as traffic:
@@ -67,9 +75,23 @@ def main() -> None:
             found = check_queue(relay.data / FILE)
     table.show(
         f"Plans over {count} recipients",
-        ["", "preview s", "apply s", "recipients/s", "done", "accepted meanwhile", "accept p50 ms", "p99", "longest", "RSS MB"],
+        [
+            "",
+            "preview s",
+            "apply s",
+            "recipients/s",
+            "done",
+            "accepted meanwhile",
+            "accept p50 ms",
+            "p99",
+            "longest",
+            "RSS MB",
+        ],
         rows,
-        [f"To reach: preview ≤ {PREVIEW:g} s, apply ≤ {APPLY:g} s, accept p99 < {ACCEPT:g} ms.", f"Books balance: {totals}; check-queue: {found or 'nothing found'}."],
+        [
+            f"To reach: preview ≤ {PREVIEW:g} s, apply ≤ {APPLY:g} s, accept p99 < {ACCEPT:g} ms.",
+            f"Books balance: {totals}; check-queue: {found or 'nothing found'}.",
+        ],
     )
 
 
@@ -89,18 +111,38 @@ class Bench:
         with Traffic(self.relay.port) as traffic:
             preview, seconds = self.ask(verb, filter=FILTER, dry_run=True, **more)
             previewed = traffic.columns()
-            table.progress(f"{verb}: preview of {preview['done']} in {seconds:.2f} s, accept p99 meanwhile {previewed[2]:.0f} ms")
+            table.progress(
+                f"{verb}: preview of {preview['done']} in {seconds:.2f} s, accept p99 meanwhile {previewed[2]:.0f} ms"
+            )
         with Traffic(self.relay.port) as traffic:
             done, applied = self.ask(verb, plan=preview["plan"], **more)
         table.progress(f"{verb}: {done['done']} in {applied:.1f} s")
         rows: list[list[object]] = [
-            [verb, seconds, applied, round(done["done"] / applied), done["done"], *traffic.columns(), rss(self.relay.pid) / 1e6]
+            [
+                verb,
+                seconds,
+                applied,
+                round(done["done"] / applied),
+                done["done"],
+                *traffic.columns(),
+                rss(self.relay.pid) / 1e6,
+            ]
         ]
         if STEPS[verb]:
             with Traffic(self.relay.port) as traffic:
                 undone, took = self.ask("undo", action=done["action"])
             table.progress(f"undo of {verb}: {undone['done']} in {took:.1f} s")
-            rows.append([f"undo of {verb}", "", took, round(undone["done"] / took), undone["done"], *traffic.columns(), rss(self.relay.pid) / 1e6])
+            rows.append(
+                [
+                    f"undo of {verb}",
+                    "",
+                    took,
+                    round(undone["done"] / took),
+                    undone["done"],
+                    *traffic.columns(),
+                    rss(self.relay.pid) / 1e6,
+                ]
+            )
         return rows
 
     def ask(self, request: str, **arguments: object) -> tuple[dict[str, Any], float]:
@@ -170,7 +212,7 @@ def fill(path: Path, count: int, dead: str) -> None:
     db.execute("INSERT INTO site (id, name) VALUES (1, ?)", (dead,))
     db.executemany(
         "INSERT INTO lane (id, destination, route, site) VALUES (?, ?, ?, 1)",
-        [(n, f"d{n}.bulk.test", f"smarthost {dead}") for n in range(1, DESTINATIONS + 1)],
+        [(n, f"d{n}.bulk.test", f"smarthost {dead} opportunistic") for n in range(1, DESTINATIONS + 1)],
     )
     db.execute(
         "INSERT INTO fingerprint (id, text, class, sample, sentence, first_seen, last_seen) VALUES"
@@ -183,7 +225,14 @@ def fill(path: Path, count: int, dead: str) -> None:
         batch = Batch([], [], [], [])
         for n in range(start, min(start + 10_000, total)):
             other = n % (every + 1) == every
-            _message(batch, int((now - 7200 - ID_EPOCH) * 1000) + n * step, n, now, chance, "app@src.test" if other else CAMPAIGN)
+            _message(
+                batch,
+                int((now - 7200 - ID_EPOCH) * 1000) + n * step,
+                n,
+                now,
+                chance,
+                "app@src.test" if other else CAMPAIGN,
+            )
         _write(db, batch)
     db.execute("UPDATE lane SET due_at = (SELECT min(next_attempt) FROM recipient WHERE lane = lane.id)")
     db.execute("COMMIT")

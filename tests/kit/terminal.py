@@ -39,7 +39,10 @@ class Shown(NamedTuple):
 
 
 def run(
-    command: Sequence[str], answers: Mapping[str, str] | None = None, timeout: float = 120.0, env: Mapping[str, str] | None = None
+    command: Sequence[str],
+    answers: Mapping[str, str] | None = None,
+    timeout: float = 120.0,
+    env: Mapping[str, str] | None = None,
 ) -> Shown:
     """Run a command with all three streams on a terminal; each of `answers` is typed once, when its key was asked for."""
     master, slave = pty.openpty()

@@ -222,7 +222,8 @@ class Operator:
     async def _spread(self, action: int, now: float) -> float:
         """Seconds over which what became due since an action is spread when it comes back; 0 when it is not many."""
         found = await self._reader.fetch(
-            "SELECT count(*) FROM action_item WHERE action = ? AND state IN ('queued', 'deferred') AND next_attempt <= ?",
+            "SELECT count(*) FROM action_item WHERE action = ? AND state IN ('queued', 'deferred') AND next_attempt <= ?"
+            " AND next_attempt > (SELECT at FROM action WHERE id = action_item.action)",
             (action, now),
             _LOOK,
         )

@@ -41,6 +41,8 @@ _HELD_AGAIN: Final = (
     " WHERE id = ?"
 )
 _LOW: Final = (1 << RECIPIENT_BITS) - 1
+#: Seconds of life that what comes back has at least, unless it had less when it went.
+_LIFE: Final = 86_400.0
 
 #: Why recipients stay as they are.
 GONE, ATTEMPTED = "no longer known", "attempted since"
@@ -156,14 +158,17 @@ def _dsns_left(db: sqlite3.Connection, step: Undoing) -> frozenset[int]:
 
 
 def _bring_back(db: sqlite3.Connection, items: Iterable[_Item], step: Undoing) -> None:
-    """Exactly as they were. What became due meanwhile may wait its turn, and has not used up lifetime while it could not be tried."""
+    """Exactly as they were. What became due meanwhile may wait its turn; what could have been tried meanwhile has not lost its last
+    day by that."""
     first: dict[int, float] = {}
     for item in items:
         at, expires = item.was_next, item.was_expires
         if item.was in _SCHEDULED:
             if at <= step.now:
-                expires += max(0.0, step.now - item.changed_at) if item.state not in _SCHEDULED else 0.0
-                at = step.now + random.random() * step.spread if step.spread else at
+                away = max(0.0, step.now - item.changed_at) if item.state not in _SCHEDULED else 0.0
+                expires = max(expires, min(expires + away, step.now + _LIFE))
+            if item.changed_at < at <= step.now and step.spread:
+                at = step.now + random.random() * step.spread
             first[item.lane] = min(first.get(item.lane, at), at)
         db.execute(
             "UPDATE recipient SET state = ?, next_attempt = ?, expires_at = ?, changed_at = ?, former_state = ?, former_next = ?,"
