@@ -169,6 +169,7 @@ class Incident:
         self.account("undone")
         self.compare(before)
         self.contents()
+        self.type("check-queue")
         self.go_on()
         self.account("the remotes are back")
 

@@ -11,7 +11,7 @@ from mailtui.model import State
 from mailtui.queue.actions import CannotUndo, UnknownAction
 from mailtui.queue.check import check_queue
 from mailtui.queue.filter import parse
-from mailtui.queue.lanes import settle_due
+from mailtui.queue.lanes import park_lane, settle_due
 from mailtui.queue.operate import BURST
 from mailtui.queue.prune import Keep
 from mailtui.queue.pruner import Pruner
@@ -191,6 +191,19 @@ async def test_what_was_due_already_has_the_very_turn_it_had(office: Office) -> 
     assert (await desk.operator.undo(done.action, "root")).done == BURST + 50
     assert await everybody(desk) == before
     await desk.close()
+
+
+async def test_an_undo_wakes_nobody_whose_dns_is_not_to_be_asked_yet(desk: Desk) -> None:
+    """That would be one look-up more that fails, and another wait."""
+    until = NOW + 5000
+    (lane,) = (row[0] for row in await desk.rest("SELECT id FROM lane WHERE destination = 'one.example'"))
+    await desk.store.run(lambda db: park_lane(db, int(str(lane)), until, "SERVFAIL"))
+    before = await desk.rest("SELECT * FROM lane ORDER BY id")
+    done = await desk.operator.act(Verb.PURGE, Everything(), "root")
+    desk.woken.clear()
+    await desk.operator.undo(done.action, "root")
+    assert {lane.destination for lane in desk.woken} == {"two.example", "three.example"}
+    assert await desk.rest("SELECT * FROM lane ORDER BY id") == before
 
 
 async def test_what_cannot_be_undone_says_why(desk: Desk) -> None:
