@@ -259,8 +259,8 @@ def _write(db: sqlite3.Connection, batch: Batch) -> None:
     )
     db.executemany("INSERT INTO content (id, chunk) VALUES (?, ?)", batch.contents)
     db.executemany(
-        "INSERT INTO recipient (id, address, lane, state, next_attempt, expires_at, attempts, code, enhanced, text, class, fingerprint, host,"
-        " changed_at) VALUES (?, ?, ?, 'deferred', ?, ?, 1, 450, '4.2.0', 'greylisted', 'greylisted', 1, 'mx.bulk.test', ?)",
+        "INSERT INTO recipient (id, address, lane, state, next_attempt, expires_at, attempts, code, enhanced, text, class, fingerprint,"
+        " host, changed_at) VALUES (?, ?, ?, 'deferred', ?, ?, 1, 450, '4.2.0', 'greylisted', 'greylisted', 1, 'mx.bulk.test', ?)",
         batch.recipients,
     )
     db.executemany(

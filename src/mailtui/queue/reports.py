@@ -6,9 +6,10 @@ past their lifetime. Whether and how to tell is the reporter's. Functions run in
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -34,6 +35,14 @@ News = tuple[list[Notified], list[DueLane]]
 
 #: Recipients given up in one transaction, so that an expiring backlog does not stop the mail that flows.
 EXPIRE_BATCH = 200
+
+
+#: What is told of recipients, all of them in one statement.
+_FACTS: Final = (
+    "SELECT r.id, m.sender, notify, address, orcpt, code, enhanced, r.text, r.class, host, changed_at, ifnull(f.sentence, '')"
+    f" FROM json_each(?) j CROSS JOIN recipient r ON r.id = j.value JOIN message m ON m.id = r.id >> {RECIPIENT_BITS}"
+    " LEFT JOIN fingerprint f ON f.id = r.fingerprint"
+)
 
 
 class Reporter(Protocol):
@@ -104,32 +113,23 @@ def for_bounced(
 
     `delay` seconds pass before they leave: the time in which an operator may still take the bounce back.
     """
-    by_message: dict[int, list[int]] = {}
-    for row in rows:
-        by_message.setdefault(row >> RECIPIENT_BITS, []).append(row)
+    by_message: dict[int, list[ReportedRecipient]] = {}
+    for row, sender, notify, *facts in db.execute(_FACTS, (json.dumps(list(rows)),)).fetchall():
+        told = by_message.setdefault(row >> RECIPIENT_BITS, [])
+        if sender and keeper.reporter.wanted(Kind.FAILED, notify, parse_address(sender)):
+            told.append(_reported(*facts))
     notices: list[_Notice] = []
-    for message, recipients in by_message.items():
-        sender = parse_address(db.execute("SELECT sender FROM message WHERE id = ?", (message,)).fetchone()[0])
-        told = [_from_row(db, row) for row in recipients if _wants_failure(db, keeper, row, sender)]
-        notices += _notices(db, keeper, message, {Kind.FAILED: told} if told else {}, now, now + delay)
+    for message, told in by_message.items():
+        notices += _notices(db, keeper, message, {Kind.FAILED: told}, now, now + delay)
     return _issue(db, lanes, notices, now)
 
 
-def _wants_failure(db: sqlite3.Connection, keeper: Keeper, row: int, sender: Address) -> bool:
-    notify = db.execute("SELECT notify FROM recipient WHERE id = ?", (row,)).fetchone()[0]
-    return bool(sender) and keeper.reporter.wanted(Kind.FAILED, notify, sender)
-
-
-def _from_row(db: sqlite3.Connection, row: int) -> ReportedRecipient:
-    address, orcpt, code, enhanced, text, class_, host, at, sentence = db.execute(
-        "SELECT address, orcpt, code, enhanced, r.text, r.class, host, changed_at, ifnull(f.sentence, '') FROM recipient r"
-        " LEFT JOIN fingerprint f ON f.id = r.fingerprint WHERE r.id = ?",
-        (row,),
-    ).fetchone()
-    reply = Reply(code, enhanced, text)
+def _reported(
+    address: str, orcpt: str, code: int, enhanced: str, text: str, class_: str, host: str, at: float, sentence: str
+) -> ReportedRecipient:
     return ReportedRecipient(
         parse_address(address),
-        reply,
+        Reply(code, enhanced, text),
         class_,
         sentence,
         host if code else "",
