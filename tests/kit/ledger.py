@@ -220,8 +220,7 @@ class _Row(NamedTuple):
 _ROWS: Final = """
     SELECT m.message_id, r.address, m.id, r.state,
         (SELECT count(*) FROM attempt a WHERE a.recipient = r.id AND a.class = 'interrupted'),
-        (SELECT count(*) FROM attempt a WHERE a.recipient = r.id AND a.class = 'unknown-outcome'),
-        (SELECT count(*) FROM message d WHERE d.about = m.id)
+        (SELECT count(*) FROM attempt a WHERE a.recipient = r.id AND a.class = 'unknown-outcome')
     FROM recipient r JOIN message m ON m.id = r.id >> 20 WHERE m.about IS NULL
 """
 
@@ -285,9 +284,10 @@ def _rows(queue: Path) -> dict[tuple[str, str], list[_Row]]:
     with_id: dict[tuple[str, str], list[_Row]] = {}
     connection = sqlite3.connect(f"{queue.as_uri()}?mode=ro", uri=True)
     try:
-        for message_id, address, *rest in connection.execute(_ROWS):
+        reports = Counter(about for (about,) in connection.execute("SELECT about FROM message WHERE about IS NOT NULL"))
+        for message_id, address, message, *rest in connection.execute(_ROWS):
             test_id = message_id.strip("<>").partition("@")[0]
-            with_id.setdefault((test_id, address), []).append(_Row(*rest))
+            with_id.setdefault((test_id, address), []).append(_Row(message, *rest, reports[message]))
     finally:
         connection.close()
     return with_id
