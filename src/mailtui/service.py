@@ -318,7 +318,7 @@ class Desk:
 
 def _refused(preview: Preview, most: int) -> Preview:
     """The preview of a purge that is too large says so before anybody tries."""
-    note = f"it would be refused: control.max_purge allows {most:,} recipients at once"
+    note = f"it would be refused: control.max_purge allows {most:,} recipient{'' if most == 1 else 's'} at once"
     return msgspec.structs.replace(preview, irreversible=(note, *preview.irreversible))
 
 

@@ -254,7 +254,8 @@ def _message(batch: Batch, number: int, n: int, now: float, chance: random.Rando
 def _write(db: sqlite3.Connection, batch: Batch) -> None:
     db.executemany(
         "INSERT INTO message (id, phase, received_at, sender, size, header_from, subject, message_id, listener, kind, client, helo,"
-        " protocol, signature, unfinished) VALUES (?, 'stored', ?, ?, ?, ?, ?, ?, '127.0.0.1:25', 'relay', '127.0.0.1', 'app.test', 'ESMTP', x'', 1)",
+        " protocol, signature, unfinished)"
+        " VALUES (?, 'stored', ?, ?, ?, ?, ?, ?, '127.0.0.1:25', 'relay', '127.0.0.1', 'app.test', 'ESMTP', x'', 1)",
         batch.messages,
     )
     db.executemany("INSERT INTO content (id, chunk) VALUES (?, ?)", batch.contents)

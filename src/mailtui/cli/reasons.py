@@ -68,7 +68,7 @@ def incidents_screen(rows: Sequence[IncidentRow], cells: int | None, now: dateti
         return
     columns = (
         *(Column("CHANGE"), Column("NOW", True), Column("USUAL", True), Column("SITE", least=12), Column("CLASS")),
-        *(Column("SINCE", True), Column("OK", True), Column("REPLY", least=16)),
+        *(Column("SINCE", True), Column("OK", True), Column("REPLY", least=10)),
     )
     cells_of = (
         (
