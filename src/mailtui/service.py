@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from mailtui import __version__
 from mailtui.bundles import Bundle
 from mailtui.chronicle import Chronicle
@@ -208,7 +210,8 @@ class Desk:
         wanted = select(request.ids, request.filter, request.everything, time.time(), request.plan)
         verb, expect = Verb(request.name), request.expect
         if request.dry_run:
-            return await self._operator.preview(verb, wanted, expect, to)
+            preview = await self._operator.preview(verb, wanted, expect, to)
+            return preview if most is None or preview.done <= most else _refused(preview, most)
         now = isinstance(request, api.Retry) and request.now
         return await self._operator.act(verb, wanted, actor, request.reason, expect=expect, most=most, now=now, to=to)
 
@@ -311,6 +314,12 @@ class Desk:
 
     async def shaping_lift(self, request: api_shaping.ShapingLift, actor: str) -> Lifted:
         return await self._shaping.lift(request.site, request.reason, actor)
+
+
+def _refused(preview: Preview, most: int) -> Preview:
+    """The preview of a purge that is too large says so before anybody tries."""
+    note = f"it would be refused: control.max_purge allows {most:,} recipient{'' if most == 1 else 's'} at once"
+    return msgspec.structs.replace(preview, irreversible=(note, *preview.irreversible))
 
 
 def _window(text: str) -> float:

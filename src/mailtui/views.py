@@ -119,6 +119,7 @@ class ReasonRow(msgspec.Struct, frozen=True, rename={"class_": "class"}, kw_only
     destinations: int
     fingerprint: str
     count: int
+    behind: int = 0
     class_: str
     sentence: str
     first_seen: datetime

@@ -473,6 +473,8 @@ def test_what_was_done_can_be_undone_after_a_restart() -> None:
 def test_no_purge_above_the_configured_limit(relay: Relay) -> None:
     with Relay({"control": {"max_purge": 1}, "route": [{"to": "127.0.0.1:9"}]}) as small:
         put(small, "a@limit.test", "b@limit.test")
+        seen = small.cli("purge", "--all", "--dry-run").stdout
+        assert "note: it would be refused: control.max_purge allows 1 recipient at once\n" in seen
         fails(small.cli("purge", "--all", "--yes", check=False), 65, "purge would change 2 recipients, the limit is 1")
         assert small.waiting() == 2
 

@@ -186,6 +186,8 @@ class Audit:
     dsn: int = 0
     waiting: int = 0
     held: int = 0
+    suppressed: int = 0
+    purged: int = 0
     w1: int = 0
     w2: int = 0
     w3: int = 0
@@ -195,7 +197,8 @@ class Audit:
 
     def __str__(self) -> str:
         return (
-            f"accepted {self.accepted}, delivered {self.delivered}, DSN {self.dsn}, waiting {self.waiting}, held {self.held},"
+            f"accepted {self.accepted}, delivered {self.delivered}, DSN {self.dsn}, waiting {self.waiting}, held {self.held}"
+            f"{f', suppressed {self.suppressed}, purged {self.purged}' if self.suppressed or self.purged else ''},"
             f" duplicates W1 {self.w1} W2 {self.w2} W3 {self.w3}, unexplained {len(self.unexplained)},"
             f" corrupt {len(self.corrupt)}, lost {len(self.lost)}"
         )
@@ -217,14 +220,14 @@ class _Row(NamedTuple):
 _ROWS: Final = """
     SELECT m.message_id, r.address, m.id, r.state,
         (SELECT count(*) FROM attempt a WHERE a.recipient = r.id AND a.class = 'interrupted'),
-        (SELECT count(*) FROM attempt a WHERE a.recipient = r.id AND a.class = 'unknown-outcome'),
-        (SELECT count(*) FROM message d WHERE d.about = m.id)
+        (SELECT count(*) FROM attempt a WHERE a.recipient = r.id AND a.class = 'unknown-outcome')
     FROM recipient r JOIN message m ON m.id = r.id >> 20 WHERE m.about IS NULL
 """
 
 
-def reconcile(accepted: Iterable[Accepted], received: Iterable[Taken], queue: Path) -> Audit:
-    """Compare the three sides: the source's ledger, what the remotes took, the queue file (read only)."""
+def reconcile(accepted: Iterable[Accepted], received: Iterable[Taken], queue: Path, *, operated: bool = False) -> Audit:
+    """Compare the three sides: the source's ledger, what the remotes took, the queue file (read only). What is suppressed or purged
+    is lost, unless operators are at work (`operated`)."""
     audit = Audit()
     delivered: Counter[tuple[str, str]] = Counter()
     hashes: dict[str, set[str]] = {}
@@ -241,13 +244,14 @@ def reconcile(accepted: Iterable[Accepted], received: Iterable[Taken], queue: Pa
             audit.corrupt.append(line.test_id)
         for address in line.recipients:
             audit.accepted += 1
-            _judge(
-                audit, line, address, delivered[line.test_id, address], reported, rows.get((line.test_id, address), [])
-            )
+            found = rows.get((line.test_id, address), [])
+            _judge(audit, line, address, delivered[line.test_id, address], reported, found, operated)
     return audit
 
 
-def _judge(audit: Audit, line: Accepted, address: str, copies: int, reported: Counter[str], rows: list[_Row]) -> None:
+def _judge(
+    audit: Audit, line: Accepted, address: str, copies: int, reported: Counter[str], rows: list[_Row], operated: bool
+) -> None:
     """One accepted recipient: where it is now, and how often it went out."""
     where = f"{line.test_id} ({line.queue_id}) to {address}"
     states = {row.state for row in rows}
@@ -259,6 +263,10 @@ def _judge(audit: Audit, line: Accepted, address: str, copies: int, reported: Co
             audit.waiting += 1
         elif "held" in states:
             audit.held += 1
+        elif operated and "suppressed" in states:
+            audit.suppressed += 1
+        elif operated and "purged" in states:
+            audit.purged += 1
         else:
             audit.lost.append(f"{where}: {sorted(states)}")
     extra = max(0, copies - 1)
@@ -276,9 +284,10 @@ def _rows(queue: Path) -> dict[tuple[str, str], list[_Row]]:
     with_id: dict[tuple[str, str], list[_Row]] = {}
     connection = sqlite3.connect(f"{queue.as_uri()}?mode=ro", uri=True)
     try:
-        for message_id, address, *rest in connection.execute(_ROWS):
+        reports = Counter(about for (about,) in connection.execute("SELECT about FROM message WHERE about IS NOT NULL"))
+        for message_id, address, message, *rest in connection.execute(_ROWS):
             test_id = message_id.strip("<>").partition("@")[0]
-            with_id.setdefault((test_id, address), []).append(_Row(*rest))
+            with_id.setdefault((test_id, address), []).append(_Row(message, *rest, reports[message]))
     finally:
         connection.close()
     return with_id

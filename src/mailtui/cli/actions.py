@@ -18,7 +18,7 @@ from mailtui.views import Affected, Preview
 
 from . import context
 from .context import Context
-from .format import plural
+from .format import fit, plural
 from .progress import carried_out, left
 from .verbs import build, make, show, unasked
 
@@ -93,7 +93,7 @@ def confirmed(here: Context, request: Action) -> Action:
 
 
 def _ask(request: Action, preview: Preview, what: str) -> None:
-    for line in (f"{request.name} changes {what}", *preview.irreversible):
+    for line in fit((f"{request.name} changes {what}", *preview.irreversible), context.columns()):
         click.echo(line, err=True)
     if request.risk is Risk.FINAL and preview.done > TYPED:
         typed = click.prompt(f"Type {preview.done} to go on", default="", show_default=False, err=True)

@@ -6,6 +6,7 @@ Owned here: pure functions from values to text, the current moment and the width
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -15,6 +16,8 @@ from mailtui.text import safe_text
 
 _UNITS: Final = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 _GAP: Final = "  "
+#: What stands in front of the text of a line: one or two words and blanks.
+_LABEL: Final = re.compile(r"\s*\S+(?: \S+)? {2,}")
 
 
 def age(seconds: float) -> str:
@@ -87,6 +90,32 @@ def cut(text: str, cells: int) -> str:
             break
         taken.append(character)
     return "".join(taken) + "…" if cells > 0 else ""
+
+
+def fit(lines: Iterable[str], cells: int | None) -> Iterator[str]:
+    """Lines of labels and prose, broken between words where they are too long; what follows stands under the text beside the label.
+    A line that is to be copied (`to ...: mailtui ...`) stays in one piece."""
+    for line in lines:
+        if cells is None or width(line) <= cells or line.startswith("to "):
+            yield line
+        else:
+            yield from _broken(line, cells)
+
+
+def _broken(line: str, cells: int) -> Iterator[str]:
+    """Between the columns where there are several, else between words; a word longer than the line stays whole."""
+    label = _LABEL.match(line)
+    head = label[0] if label and len(label[0]) < cells // 2 else ""
+    gap = _GAP if line[len(head) :].count(_GAP) > 1 else " "
+    shown, *parts = line[len(head) :].split(gap)
+    shown = head + shown
+    for part in parts:
+        if width(shown) + len(gap) + width(part) <= cells:
+            shown += gap + part
+        else:
+            yield shown.rstrip()
+            shown = " " * (len(head) or 2) + part
+    yield shown
 
 
 class Column(NamedTuple):

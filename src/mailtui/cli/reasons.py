@@ -23,6 +23,7 @@ def reasons_screen(rows: Sequence[ReasonRow], cells: int | None, now: datetime) 
     columns = (
         *(
             Column("COUNT", True),
+            Column("BEHIND", True, optional=True),
             Column(title, least=12, optional=True),
             Column("CLASS"),
             Column("WHAT IT MEANS", least=16),
@@ -36,7 +37,7 @@ def reasons_screen(rows: Sequence[ReasonRow], cells: int | None, now: datetime) 
     )
     cells_of = (
         (
-            *(row.count, _whose(row)[1], row.class_, row.sentence),
+            *(row.count, row.behind or "", _whose(row)[1], row.class_, row.sentence),
             *(age(row.oldest_seconds), clock(row.next_attempt, now), row.sample_id, row.fingerprint),
         )
         for row in rows
@@ -67,7 +68,7 @@ def incidents_screen(rows: Sequence[IncidentRow], cells: int | None, now: dateti
         return
     columns = (
         *(Column("CHANGE"), Column("NOW", True), Column("USUAL", True), Column("SITE", least=12), Column("CLASS")),
-        *(Column("SINCE", True), Column("OK", True), Column("REPLY", least=16)),
+        *(Column("SINCE", True), Column("OK", True), Column("REPLY", least=10)),
     )
     cells_of = (
         (

@@ -27,7 +27,7 @@ from mailtui.views import (
     ReasonRow,
 )
 
-from .format import Column, age, plural, resumed_or, size, table
+from .format import Column, age, fit, plural, resumed_or, size, table
 from .holdrules import hold_rule_screen, hold_rules_screen
 from .message import message_screen
 from .minutes import destination_screen, failures_screen, forecast_screen, samples_screen
@@ -41,17 +41,17 @@ def screen(result: object, cells: int | None, now: datetime | None = None) -> It
     moment = now or datetime.now(UTC)
     match result:
         case StatusView():
-            return status_screen(result, moment)
+            return fit(status_screen(result, moment), cells)
         case MessageView():
             return message_screen(result, moment)
         case WhyView():
-            return why_screen(result, moment)
+            return fit(why_screen(result, moment), cells)
         case QueuePage():
             return queue_screen(result.rows, cells, moment)
         case Counts():
             return counts_screen(result)
         case Affected() | Preview() | AuditRow():
-            return operation_screen(result, moment)
+            return fit(operation_screen(result, moment), cells)
         case HoldRule():
             return hold_rule_screen(result, moment)
         case tuple():

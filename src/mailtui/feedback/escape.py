@@ -21,6 +21,7 @@ _DOT_STRING: Final = re.compile(rf"{_ATEXT}(?:\.{_ATEXT})*")
 _QUOTED_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _XTEXT: Final = re.compile(r"(?:\+[0-9A-F]{2})+")
 _TOKEN: Final = re.compile(r" *[^ ]+")
+_PLAIN: Final = re.compile(r"[ -~]*")
 
 
 def escape(text: str, limit: int, *, utf8: bool = False, also: str = "") -> str:
@@ -29,6 +30,10 @@ def escape(text: str, limit: int, *, utf8: bool = False, also: str = "") -> str:
     Printable ASCII, with `utf8` all that is printable, stays as it is; the rest and the characters of `also` become
     \x{HEX}, the form of RFC 6533 3.
     """
+    if (
+        not also and len(text) <= limit and _PLAIN.fullmatch(text)
+    ):  # nearly everything, and many DSNs are written at once
+        return text
     pieces: list[str] = []
     room = limit
     for character in text:
@@ -70,8 +75,11 @@ def mailbox(address: Address) -> str:
 
 def field(name: str, value: str) -> str:
     """A header or DSN field with CRLF, folded before spaces (RFC 5322 2.2.3). `value` is escaped already."""
+    value = value.strip()
+    if value and len(name) + len(value) + 2 <= _WIDTH:
+        return f"{name}: {value}\r\n"
     lines = [f"{name}:"]
-    for token in _TOKEN.findall(" " + value.strip()):
+    for token in _TOKEN.findall(" " + value):
         if len(lines[-1]) + len(token) > _WIDTH and lines[-1] != f"{name}:":
             lines.append(token)
         else:

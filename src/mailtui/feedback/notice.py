@@ -5,6 +5,7 @@ Owned here: wording and the order of things. The sender knows nothing of SMTP; t
 
 from __future__ import annotations
 
+import functools
 import textwrap
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
@@ -192,13 +193,16 @@ def _answer(recipient: ReportedRecipient) -> list[str]:
     return [*_wrap(who, "  "), *_wrap(said, "    ")]
 
 
-def _wrap(text: str, indent: str = "", hanging: int = 0) -> list[str]:
-    return textwrap.wrap(
-        text,
-        width=76,
-        initial_indent=indent,
-        subsequent_indent=indent + " " * hanging,
-        break_long_words=False,
-        break_on_hyphens=False,
-        drop_whitespace=True,
+@functools.lru_cache(256)  # much of what is said is said in every DSN
+def _wrap(text: str, indent: str = "", hanging: int = 0) -> tuple[str, ...]:
+    return tuple(
+        textwrap.wrap(
+            text,
+            width=76,
+            initial_indent=indent,
+            subsequent_indent=indent + " " * hanging,
+            break_long_words=False,
+            break_on_hyphens=False,
+            drop_whitespace=True,
+        )
     )

@@ -72,15 +72,15 @@ def _bodies(db: sqlite3.Connection) -> list[Finding]:
         f"SELECT DISTINCT r.id >> {RECIPIENT_BITS} FROM recipient r LEFT JOIN message m ON m.id = r.id >> {RECIPIENT_BITS}"
         " WHERE m.id IS NULL",
     )
-    sizes = (
-        f"SELECT id >> {CONTENT_BITS} AS message, sum(length(chunk)) AS octets, count(*) AS chunks,"
-        f" max(id & {(1 << CONTENT_BITS) - 1}) AS last FROM content GROUP BY 1"
+    # A look-up a message: joining sums over all of them may be done by looking through those sums again and again.
+    whole = (
+        f"SELECT ifnull(sum(length(chunk)), 0) = m.size AND count(*) = ifnull(max(c.id & {(1 << CONTENT_BITS) - 1}), -1) + 1"
+        f" FROM content c WHERE c.id BETWEEN m.id << {CONTENT_BITS} AND (m.id + 1 << {CONTENT_BITS}) - 1"
     )
     found += _listed(
         db,
         "the body of {} is not whole, and it has waiting recipients",
-        f"WITH size AS ({sizes}) SELECT m.id FROM message m LEFT JOIN size ON size.message = m.id WHERE m.phase = 'stored'"
-        " AND m.unfinished > 0 AND (ifnull(octets, 0) <> m.size OR ifnull(chunks, 0) <> ifnull(last, -1) + 1)",
+        f"SELECT m.id FROM message m WHERE m.phase = 'stored' AND m.unfinished > 0 AND NOT ({whole})",
     )
     return found + _listed(
         db,
@@ -132,9 +132,9 @@ def _counts(db: sqlite3.Connection) -> list[Finding]:
     return found + _listed(
         db,
         "{} counts its unfinished recipients wrongly",
-        f"SELECT m.id FROM message m LEFT JOIN (SELECT id >> {RECIPIENT_BITS} AS message, count(*) AS n FROM recipient WHERE {_WAITS}"
-        " GROUP BY 1) w ON w.message = m.id WHERE m.phase = 'stored'"
-        " AND (m.unfinished <> ifnull(w.n, 0) OR (m.finished_at IS NULL) <> (ifnull(w.n, 0) > 0))",
+        f"SELECT id FROM (SELECT m.id, m.unfinished, m.finished_at, (SELECT count(*) FROM recipient r WHERE {_WAITS} AND r.id"
+        f" BETWEEN m.id << {RECIPIENT_BITS} AND (m.id + 1 << {RECIPIENT_BITS}) - 1) AS n FROM message m WHERE m.phase = 'stored')"
+        " WHERE unfinished <> n OR (finished_at IS NULL) <> (n > 0)",
     )
 
 

@@ -111,7 +111,8 @@ def failures_of(db: sqlite3.Connection, lane: int) -> int:
 def park_lane(db: sqlite3.Connection, lane: int, until: float, reason: str) -> int:
     """DNS of a destination fails: nothing in its lane before `until`. The failures in a row so far."""
     db.execute(
-        "UPDATE lane SET failures = failures + 1, not_before = ?1, due_at = max(ifnull(due_at, 0), ?1), reason = ?2 WHERE id = ?3",
+        "UPDATE lane SET failures = failures + 1, not_before = ?1, reason = ?2, due_at = (SELECT max(ifnull(min(next_attempt), 0), ?1)"
+        " FROM recipient WHERE lane = ?3 AND state IN ('queued', 'deferred')) WHERE id = ?3",
         (until, reason, lane),
     )
     count: int = db.execute("SELECT failures FROM lane WHERE id = ?", (lane,)).fetchone()[0]

@@ -168,7 +168,8 @@ class Operator:
             dsns = [(decode_id(notice.about), decode_id(notice.id)) for notice in news[0]]
             actions.keep_dsns(db, change.action, dsns)
             return step, news
-        return step, ([], _lanes(db, step) if change.verb in (Verb.RETRY, Verb.RELEASE, Verb.REROUTE) else [])
+        woken = _lanes(db, step, change.now) if change.verb in (Verb.RETRY, Verb.RELEASE, Verb.REROUTE) else []
+        return step, ([], woken)
 
     # ------------------------------------------------------------------ taking it back
 
@@ -193,7 +194,7 @@ class Operator:
                 return Step(), ([], [])
             span = (rows[start], rows[end - 1])
             step = undo.restore(db, Undoing(action, verb, undoing, *span, self._clock(), actor, reason, window))
-            return step, ([], _lanes(db, step))
+            return step, ([], _lanes(db, step, self._clock()))
 
         return await self._carry_out(entry, rows, BATCH, work)
 
@@ -222,7 +223,8 @@ class Operator:
     async def _spread(self, action: int, now: float) -> float:
         """Seconds over which what became due since an action is spread when it comes back; 0 when it is not many."""
         found = await self._reader.fetch(
-            "SELECT count(*) FROM action_item WHERE action = ? AND state IN ('queued', 'deferred') AND next_attempt <= ?",
+            "SELECT count(*) FROM action_item WHERE action = ? AND state IN ('queued', 'deferred') AND next_attempt <= ?"
+            " AND next_attempt > (SELECT at FROM action WHERE id = action_item.action)",
             (action, now),
             _LOOK,
         )
@@ -330,14 +332,15 @@ def _turns(began: float, start: int, total: int) -> Callable[[int], float]:
     return lambda i: began + (start + i + random.random()) / pace
 
 
-def _lanes(db: sqlite3.Connection, step: Step) -> list[DueLane]:
-    """The lanes a step touched, for the runner to look at."""
-    return [lane for number in step.lanes if (lane := _lane(db, number)) is not None]
+def _lanes(db: sqlite3.Connection, step: Step, now: float) -> list[DueLane]:
+    """The lanes a step touched, for the runner to look at; none whose site or DNS is not to be tried yet."""
+    return [lane for number in step.lanes if (lane := _lane(db, number, now)) is not None]
 
 
-def _lane(db: sqlite3.Connection, number: int) -> DueLane | None:
+def _lane(db: sqlite3.Connection, number: int, now: float) -> DueLane | None:
     row = db.execute(
-        "SELECT lane.id, destination, route, ifnull(site.name, '') FROM lane LEFT JOIN site ON site.id = lane.site WHERE lane.id = ?",
-        (number,),
+        "SELECT lane.id, destination, route, ifnull(site.name, '') FROM lane LEFT JOIN site ON site.id = lane.site"
+        " WHERE lane.id = ? AND lane.not_before <= ?",
+        (number, now),
     ).fetchone()
     return None if row is None else DueLane(*row)

@@ -6,7 +6,7 @@ what a filter, senders, users or a window narrow is counted, within the reader's
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal, cast
 
 import msgspec
@@ -43,6 +43,9 @@ _FOLD: Final = (
     " JOIN fingerprint f ON f.id = g.f ORDER BY g.n DESC, g.k, g.f LIMIT ?"
 )
 
+#: A site or DNS that does not work: what was not tried waits for the same reason as what was.
+_BROKEN: Final = "(ifnull(s.failures, 0) > 0 OR l.failures > 0)"
+
 _TOP: Final = msgspec.json.Decoder(list[tuple[str, int]])
 
 
@@ -57,7 +60,41 @@ async def reasons(
         rows = await _tallied(reader, by, limit)
     else:
         rows = await _waiting(reader, filter, by, limit)
-    return tuple(_reason(row, by, now) for row in rows)
+    found = tuple(_reason(row, by, now) for row in rows)
+    if window is not None or by not in ("site", "destination"):
+        return found
+    return _with_those_behind(found, [str(row[0]) for row in rows], await _untried(reader, filter, by))
+
+
+async def _untried(reader: Reader, filter: Filter, by: By) -> Mapping[str, int]:
+    """Recipients that were not tried because their site or DNS does not work, by whom it concerns."""
+    if filter.everything:
+        rows = await reader.fetch(
+            f"SELECT {_KEY[by]}, sum(t.n) FROM tally t{_LANES} WHERE t.n > 0 AND t.fingerprint = 0 AND {_BROKEN}"
+            " AND t.state IN ('queued', 'deferred') GROUP BY 1"
+        )
+    else:
+        where = scope(filter)
+        rows = await reader.fetch(
+            f"SELECT {_KEY[by]}, count(*){FROM}{where.sql} AND {WAITS} AND r.state IN ('queued', 'deferred')"
+            f" AND r.fingerprint = 0 AND {_BROKEN} GROUP BY 1",
+            where.params,
+        )
+    return {str(key): cast("int", n) for key, n in rows}
+
+
+def _with_those_behind(
+    rows: Sequence[ReasonRow], keys: Sequence[str], behind: Mapping[str, int]
+) -> tuple[ReasonRow, ...]:
+    """What was not tried stands behind the latest kind of reply of whom it concerns; the largest groups stay first."""
+    latest: dict[str, int] = {}
+    for place, (key, row) in enumerate(zip(keys, rows, strict=True)):
+        if key not in latest or row.last_seen > rows[latest[key]].last_seen:
+            latest[key] = place
+    told = list(rows)
+    for key, place in latest.items():
+        told[place] = msgspec.structs.replace(rows[place], behind=behind.get(key, 0))
+    return tuple(sorted(told, key=lambda row: -row.count - row.behind))
 
 
 async def _waiting(reader: Reader, filter: Filter, by: By, limit: int) -> list[Row]:

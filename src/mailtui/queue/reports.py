@@ -6,9 +6,12 @@ past their lifetime. Whether and how to tell is the reporter's. Functions run in
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
+
+import msgspec
 
 from mailtui.events import Notified
 from mailtui.model import (
@@ -32,6 +35,14 @@ News = tuple[list[Notified], list[DueLane]]
 
 #: Recipients given up in one transaction, so that an expiring backlog does not stop the mail that flows.
 EXPIRE_BATCH = 200
+
+
+#: What is told of recipients, all of them in one statement.
+_FACTS: Final = (
+    "SELECT r.id, m.sender, notify, address, orcpt, code, enhanced, r.text, r.class, host, changed_at, ifnull(f.sentence, '')"
+    f" FROM json_each(?) j CROSS JOIN recipient r ON r.id = j.value JOIN message m ON m.id = r.id >> {RECIPIENT_BITS}"
+    " LEFT JOIN fingerprint f ON f.id = r.fingerprint"
+)
 
 
 class Reporter(Protocol):
@@ -84,7 +95,7 @@ def after_attempts(db: sqlite3.Connection, keeper: Keeper, lanes: Lanes, outcome
                 will_retry_until=recipient.expires_at if kind is Kind.DELAYED else None,
             )
         )
-    return _issue_all(db, keeper, lanes, claim.message, told, now, now)
+    return _issue(db, lanes, _notices(db, keeper, claim.message, told, now, now), now)
 
 
 def _kind_of(state: State, relayed: bool) -> Kind:
@@ -102,35 +113,23 @@ def for_bounced(
 
     `delay` seconds pass before they leave: the time in which an operator may still take the bounce back.
     """
-    by_message: dict[int, list[int]] = {}
-    for row in rows:
-        by_message.setdefault(row >> RECIPIENT_BITS, []).append(row)
-    news: list[Notified] = []
-    touched: list[DueLane] = []
-    for message, recipients in by_message.items():
-        sender = parse_address(db.execute("SELECT sender FROM message WHERE id = ?", (message,)).fetchone()[0])
-        told = [_from_row(db, row) for row in recipients if _wants_failure(db, keeper, row, sender)]
-        some, lanes_due = _issue_all(db, keeper, lanes, message, {Kind.FAILED: told} if told else {}, now, now + delay)
-        news += some
-        touched += lanes_due
-    return news, touched
+    by_message: dict[int, list[ReportedRecipient]] = {}
+    for row, sender, notify, *facts in db.execute(_FACTS, (json.dumps(list(rows)),)).fetchall():
+        told = by_message.setdefault(row >> RECIPIENT_BITS, [])
+        if sender and keeper.reporter.wanted(Kind.FAILED, notify, parse_address(sender)):
+            told.append(_reported(*facts))
+    notices: list[_Notice] = []
+    for message, told in by_message.items():
+        notices += _notices(db, keeper, message, {Kind.FAILED: told}, now, now + delay)
+    return _issue(db, lanes, notices, now)
 
 
-def _wants_failure(db: sqlite3.Connection, keeper: Keeper, row: int, sender: Address) -> bool:
-    notify = db.execute("SELECT notify FROM recipient WHERE id = ?", (row,)).fetchone()[0]
-    return bool(sender) and keeper.reporter.wanted(Kind.FAILED, notify, sender)
-
-
-def _from_row(db: sqlite3.Connection, row: int) -> ReportedRecipient:
-    address, orcpt, code, enhanced, text, class_, host, at, sentence = db.execute(
-        "SELECT address, orcpt, code, enhanced, r.text, r.class, host, changed_at, ifnull(f.sentence, '') FROM recipient r"
-        " LEFT JOIN fingerprint f ON f.id = r.fingerprint WHERE r.id = ?",
-        (row,),
-    ).fetchone()
-    reply = Reply(code, enhanced, text)
+def _reported(
+    address: str, orcpt: str, code: int, enhanced: str, text: str, class_: str, host: str, at: float, sentence: str
+) -> ReportedRecipient:
     return ReportedRecipient(
         parse_address(address),
-        reply,
+        Reply(code, enhanced, text),
         class_,
         sentence,
         host if code else "",
@@ -188,37 +187,41 @@ def lanes_of_site(db: sqlite3.Connection, site: str) -> list[int]:
 # ---------------------------------------------------------------------- putting a DSN into the queue
 
 
-def _issue_all(
+class _Notice(msgspec.Struct, frozen=True):
+    """A DSN that is composed and not yet in the queue: what is told of it, and how many recipients it reports."""
+
+    arrival: Arrival
+    news: Notified
+    reported: int
+
+
+def _notices(
     db: sqlite3.Connection,
     keeper: Keeper,
-    lanes: Lanes,
     message: int,
     told: dict[Kind, list[ReportedRecipient]],
     now: float,
     due_at: float,
-) -> News:
-    news: list[Notified] = []
-    touched: list[DueLane] = []
+) -> list[_Notice]:
+    """The DSNs of one message, each with as many recipients as have room in it."""
+    notices: list[_Notice] = []
     for kind, recipients in told.items():
         while recipients:
-            notice, due, reported = _issue(db, keeper, lanes, message, kind, recipients, now, due_at)
-            news.append(notice)
-            touched += due
-            recipients = recipients[reported:]
-    return news, touched
+            notices.append(_composed(db, keeper, message, kind, recipients, now, due_at))
+            recipients = recipients[notices[-1].reported :]
+    return notices
 
 
-def _issue(
+def _composed(
     db: sqlite3.Connection,
     keeper: Keeper,
-    lanes: Lanes,
     message: int,
     kind: Kind,
     recipients: list[ReportedRecipient],
     now: float,
     due_at: float,
-) -> tuple[Notified, tuple[DueLane, ...], int]:
-    """Compose one DSN and store it as a message of its own; how many recipients it reports."""
+) -> _Notice:
+    """One DSN, as a message of its own."""
     sender, arrived, envid, ret, size, from_, subject, message_id, prefix = db.execute(
         "SELECT sender, received_at, envid, ret, size, header_from, subject, message_id, prefix FROM message WHERE id = ?",
         (message,),
@@ -243,12 +246,22 @@ def _issue(
         keeper.route_of(composed.envelope.sender, item.address.domain, 0) for item in composed.envelope.recipients
     ]
     expires_at = now + keeper.lifetime(composed.envelope.sender)
-    (due,) = store_messages(db, lanes, [Arrival(incoming, 0, composed.content, routes, expires_at, leaves, message)])
-    db.execute(
+    arrival = Arrival(incoming, 0, composed.content, routes, expires_at, leaves, message)
+    news = Notified(now, encode_id(number), encode_id(message), kind.value, sender)
+    return _Notice(arrival, news, composed.reported)
+
+
+def _issue(db: sqlite3.Connection, lanes: Lanes, notices: Sequence[_Notice], now: float) -> News:
+    """Put composed DSNs into the queue, all together."""
+    due = store_messages(db, lanes, [notice.arrival for notice in notices])
+    db.executemany(
         "INSERT INTO event (at, message, kind, text) VALUES (?, ?, 'dsn', ?)",
-        (now, message, f"{kind.value}: {encode_id(number)} to {sender}"),
+        [
+            (now, notice.arrival.about, f"{notice.news.kind}: {notice.news.id} to {notice.news.to}")
+            for notice in notices
+        ],
     )
-    return Notified(now, encode_id(number), encode_id(message), kind.value, sender), due, composed.reported
+    return [notice.news for notice in notices], [lane for lanes_due in due for lane in lanes_due]
 
 
 def _original(db: sqlite3.Connection, message: int, prefix: bytes, whole: bool) -> Original:

@@ -135,9 +135,14 @@ def _stop_lanes(db: sqlite3.Connection, halt: Halt, since: float) -> None:
         )
 
 
-def suspended_for(db: sqlite3.Connection, lane: int, row: int, now: float) -> float:
-    """Seconds that a recipient has been kept by the suspension of its lane."""
-    since = db.execute("SELECT suspended_since FROM lane WHERE id = ?", (lane,)).fetchone()[0]
+def suspended_since(db: sqlite3.Connection, lane: int) -> float | None:
+    """Since when nothing is claimed from a lane; None when it is not suspended."""
+    found: tuple[float | None] = db.execute("SELECT suspended_since FROM lane WHERE id = ?", (lane,)).fetchone()
+    return found[0]
+
+
+def suspended_for(since: float | None, row: int, now: float) -> float:
+    """Seconds that a recipient has been kept by its lane, which is suspended `since`."""
     return 0.0 if since is None else max(0.0, now - max(since, arrived(row)))
 
 

@@ -42,6 +42,8 @@ _HELD_AGAIN: Final = (
     " WHERE id = ?"
 )
 _LOW: Final = (1 << RECIPIENT_BITS) - 1
+#: Seconds of life that what comes back has at least, unless it had less when it went.
+_LIFE: Final = 86_400.0
 
 #: Why recipients stay as they are.
 GONE, ATTEMPTED = "no longer known", "attempted since"
@@ -159,15 +161,16 @@ def _dsns_left(db: sqlite3.Connection, step: Undoing) -> frozenset[int]:
 
 
 def _bring_back(db: sqlite3.Connection, items: Iterable[_Item], step: Undoing) -> None:
-    """Exactly as they were. What became due meanwhile may wait its turn, and has not used up lifetime while it could not be tried."""
+    """Exactly as they were. What became due meanwhile may wait its turn; what could have been tried meanwhile has not lost its last
+    day by that."""
     first: dict[int, float] = {}
     for item in items:
         at, expires = item.was_next, item.was_expires
         if item.was in _SCHEDULED:
             if item.state not in _SCHEDULED:
                 expires = _expires(db, item, step.now)
-            if at <= step.now:
-                at = step.now + random.random() * step.spread if step.spread else at
+            if item.changed_at < at <= step.now and step.spread:
+                at = step.now + random.random() * step.spread
             first[item.lane] = min(first.get(item.lane, at), at)
         db.execute(
             "UPDATE recipient SET state = ?, next_attempt = ?, expires_at = ?, changed_at = ?, former_state = ?, former_next = ?,"
@@ -191,10 +194,13 @@ def _bring_back(db: sqlite3.Connection, items: Iterable[_Item], step: Undoing) -
 
 
 def _expires(db: sqlite3.Connection, item: _Item, now: float) -> float:
-    """When the lifetime of one that was set aside ends: it keeps what a suspension before gave it; what one that stands will give is
-    not given twice."""
+    """When the lifetime of one that was set aside ends: it keeps what a suspension before gave it, what one that stands will give is
+    not given twice, and what could have been tried meanwhile has not lost its last day by that."""
     aside, coming = max(0.0, now - item.changed_at), owed(db, item.lane, item.id, now)
-    return item.expires_at + (aside if item.was_next <= now else min(aside, coming)) - coming
+    kept = item.expires_at + min(aside, coming) - coming
+    if item.was_next > now:
+        return kept
+    return max(kept, min(item.expires_at + aside - coming, now + _LIFE))
 
 
 def _send_back(db: sqlite3.Connection, items: Sequence[_Item], step: Undoing) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ from mailtui.model import RECIPIENT_BITS, Cause, State, may_move
 from mailtui.queue import actions, rerouting
 from mailtui.queue.lanes import make_due, settle_due
 from mailtui.queue.suppression import lift as lift_list
-from mailtui.queue.suspension import owed, suspended_for
+from mailtui.queue.suspension import owed, suspended_for, suspended_since
 
 #: Why a recipient is skipped, and why it is too late for one.
 SENDING: Final = "being sent"
@@ -45,7 +45,7 @@ _BY_RULE: Final = "text = 'held by rule ' || hold_rule"
 #: What a recipient without any reply shows, and its DSN says, after a bounce; and the way back.
 _GIVEN_UP: Final = (
     "UPDATE recipient SET text = 'given up by the operator', enhanced = '5.0.0'"
-    f" WHERE id = ? AND code = 0 AND (text = '' OR {_BY_RULE})"
+    f" WHERE id IN (SELECT value FROM json_each(?)) AND code = 0 AND (text = '' OR {_BY_RULE})"
 )
 NOT_GIVEN_UP: Final = (
     "UPDATE recipient SET text = '', enhanced = '' WHERE id = ? AND code = 0 AND text = 'given up by the operator'"
@@ -180,17 +180,19 @@ def _set_aside(db: sqlite3.Connection, recipients: list[_Recipient], change: Cha
     """Held, purged or bounced: take out of the schedule, remembering state and schedule. What was held or
     suspended before has not used up its lifetime meanwhile."""
     state = _ASIDE[change.verb]
+    stopped = {lane: suspended_since(db, lane) for lane in {recipient.lane for recipient in recipients}}
     for recipient in recipients:
         _check(recipient.state, state)
         held = change.now - recipient.changed_at if recipient.state is State.HELD else 0.0
-        lost = 0.0 if recipient.state is State.HELD else suspended_for(db, recipient.lane, recipient.id, change.now)
+        since = None if recipient.state is State.HELD else stopped[recipient.lane]
+        lost = suspended_for(since, recipient.id, change.now)
         former_next = recipient.next_attempt if recipient.former_next is None else recipient.former_next
         db.execute(
             "UPDATE recipient SET state = ?, former_state = ?, former_next = ?, expires_at = expires_at + ?, changed_at = ? WHERE id = ?",
             (state.value, recipient.state.value, former_next, max(held, 0.0) + lost, change.now, recipient.id),
         )
-        if state is State.BOUNCED:
-            db.execute(_GIVEN_UP, (recipient.id,))
+    if state is State.BOUNCED:
+        db.execute(_GIVEN_UP, (json.dumps([recipient.id for recipient in recipients]),))
     for lane in {recipient.lane for recipient in recipients}:
         settle_due(db, lane)
 

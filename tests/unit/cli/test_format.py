@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailtui.cli.format import Column, age, cell, clock, cut, plural, rate, size, table, width
+from mailtui.cli.format import Column, age, cell, clock, cut, fit, plural, rate, size, table, width
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -69,6 +69,31 @@ def test_width_counts_cells() -> None:
 @given(st.text(), st.integers(0, 40))
 def test_a_cut_fits(text: str, cells: int) -> None:
     assert width(cut(cell(text), cells)) <= max(cells, 0)
+
+
+def test_lines_are_broken_where_they_can_be_read_on() -> None:
+    assert list(fit(["  back-off    it is tried next at noon", "short"], 30)) == [
+        "  back-off    it is tried next",
+        "              at noon",
+        "short",
+    ]
+    assert list(fit(["/min 1m  accepted 1  delivered 2  bounced 3"], 30)) == [
+        "/min 1m  accepted 1",
+        "         delivered 2",
+        "         bounced 3",
+    ]
+    assert list(fit(["prose goes on below itself"], 14)) == ["prose goes on", "  below itself"]
+    command = "to take it back: mailtui undo 12 and more"
+    assert list(fit([command], 20)) == [command], "to be copied"
+    assert list(fit(["x" * 50], 20)) == ["x" * 50]
+    assert list(fit(["x y" * 50], None)) == ["x y" * 50]
+
+
+@given(st.lists(st.text("abc  ", min_size=1, max_size=60), max_size=4), st.integers(20, 60))
+def test_breaking_loses_no_word(lines: list[str], cells: int) -> None:
+    broken = list(fit(lines, cells))
+    assert " ".join(broken).split() == " ".join(lines).split()
+    assert all(width(line) <= cells or len(line.split()) <= 2 for line in broken)
 
 
 def test_a_table_is_aligned_and_cut_where_it_may_be() -> None:

@@ -233,6 +233,7 @@ RESULTS = (
     Counts(3, 2, StateCounts(deferred=3)),
     (DestinationRow(EVIL, EVIL, 5, 1, 60, 1, 2, 3, "throttled"),),
     (REASON,),
+    (msgspec.structs.replace(REASON, behind=9999),),
     INCIDENTS[1:],
     (MomentRow(NOW, 1, 2, 3, 4, 5, 6, 7, 8, 0.5, None),),
     (ForecastRow(EVIL, 5, 9, 7, NOW, True, 0.5, None, None, (0,) * 59 + (9,)),),

@@ -134,6 +134,16 @@ def test_a_parked_lane_is_not_due_and_counts_its_failures(office: Office) -> Non
     assert names(lanes.due(office.db, NOW + 180, 9)) == ["d.test"]
 
 
+def test_a_lane_parked_again_for_less_is_due_when_it_says(office: Office) -> None:
+    row = lane(office, "d.test")
+    office.message("a@d.test")
+    lanes.park_lane(office.db, row, NOW + 500, "SERVFAIL")
+
+    lanes.park_lane(office.db, row, NOW + 400, "SERVFAIL")
+
+    assert columns(office, row, "due_at, not_before") == (NOW + 400, NOW + 400)
+
+
 def test_a_lane_that_resolves_again_forgets_its_failures(office: Office) -> None:
     row = lane(office, "d.test")
     lanes.park_lane(office.db, row, NOW + 60, "SERVFAIL")

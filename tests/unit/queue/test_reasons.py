@@ -41,6 +41,7 @@ async def test_a_line_is_exactly_the_promised_json(scene: list[int], reader: Rea
         "destinations": 2,
         "fingerprint": "451 slow down",
         "count": 3,
+        "behind": 0,
         "class": "throttled",
         "sentence": "They are busy.",
         "first_seen": "2026-09-21T14:13:20Z",
@@ -102,6 +103,32 @@ async def test_a_filter_and_a_limit_narrow(scene: list[int], reader: Reader) -> 
     assert [row.count for row in await reasons(reader, parse("from:news@*"), NOW, "sender")] == [1]
     for text in ("", "to:*"):
         assert [row.count for row in await reasons(reader, parse(text), NOW, limit=1)] == [3]
+
+
+async def test_what_was_not_tried_stands_behind_what_was(scene: list[int], office: Office, reader: Reader) -> None:
+    """Of a site or DNS that does not work only probes fail; the rest waits for the same reason."""
+    for i in range(4):
+        office.message(f"e{i}@two.example", age=20 - i, sender="news@list.example")
+        office.message(f"f{i}@three.example", age=10 - i)
+    assert [row.behind for row in await reasons(reader, EVERYTHING, NOW)] == [0, 0], "they wait for their turn"
+    office.db.execute("UPDATE site SET failures = 1")
+    office.db.execute("UPDATE lane SET failures = 2 WHERE destination = 'three.example'")
+    for filter in (EVERYTHING, parse("domain:*.example")):
+        first, second = await reasons(reader, filter, NOW)
+        assert (first.site, first.count, first.behind) == ("mx.shared.example", 3, 4)
+        assert (second.class_, second.count, second.behind) == ("mailbox-full", 1, 4)
+    (row,) = await reasons(reader, parse("from:news@list.example"), NOW)
+    assert (row.count, row.behind) == (1, 4)
+    places = {row.destination: row.behind for row in await reasons(reader, EVERYTHING, NOW, by="destination")}
+    assert places == {"one.example": 0, "two.example": 4, "three.example": 4}
+    assert {row.behind for row in await reasons(reader, EVERYTHING, NOW, by="class")} == {0}
+
+
+async def test_the_largest_group_is_first_with_those_behind(scene: list[int], office: Office, reader: Reader) -> None:
+    for i in range(4):
+        office.message(f"f{i}@three.example", age=10 - i)
+    office.db.execute("UPDATE lane SET failures = 2 WHERE destination = 'three.example'")
+    assert [(row.count, row.behind) for row in await reasons(reader, EVERYTHING, NOW)] == [(1, 4), (3, 0)]
 
 
 async def test_no_more_than_three_destinations_are_named(office: Office, reader: Reader) -> None:

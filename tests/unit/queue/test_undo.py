@@ -11,7 +11,7 @@ from mailtui.model import State
 from mailtui.queue.actions import CannotUndo, UnknownAction
 from mailtui.queue.check import check_queue
 from mailtui.queue.filter import parse
-from mailtui.queue.lanes import settle_due
+from mailtui.queue.lanes import park_lane, settle_due
 from mailtui.queue.operate import BURST
 from mailtui.queue.prune import Keep
 from mailtui.queue.pruner import Pruner
@@ -154,9 +154,9 @@ async def test_who_moved_on_is_left_alone(desk: Desk) -> None:
     }
 
 
-async def test_what_became_due_meanwhile_is_spread_and_keeps_its_lifetime(office: Office) -> None:
+async def test_what_became_due_meanwhile_is_spread_and_keeps_its_last_day(office: Office) -> None:
     for i in range(150):
-        office.message(f"u{i}@one.example", age=1000 - i)
+        office.message(f"u{i}@one.example", age=1000 - i, lifetime=1000 - i + 7200.0 if i % 2 else 1000 - i + 5 * DAY)
     office.try_all("one.example")
     office.close()
     desk = Desk(office.path.parent)
@@ -168,10 +168,42 @@ async def test_what_became_due_meanwhile_is_spread_and_keeps_its_lifetime(office
     due = sorted(float(str(row[0])) for row in await desk.rest("SELECT next_attempt FROM recipient"))
     assert NOW + 5000 <= due[0] < due[-1] <= NOW + 5000 + 150 / 20
     assert await desk.rest("SELECT due_at FROM lane") == [(due[0],)]
-    assert await desk.rest("SELECT expires_at - 5000 FROM recipient ORDER BY id") == expiry
+    back = await desk.rest("SELECT expires_at FROM recipient ORDER BY id")
+    assert {float(str(was[0])) - NOW for was in expiry} == {7200.0, 5 * DAY}
+    assert back == [(NOW + 7200 + 5000 if i % 2 else NOW + 5 * DAY,) for i in range(150)], (
+        "two hours are left as before"
+    )
     assert {lane.destination for lane in desk.woken} == {"one.example"}
     await desk.close()
     assert check_queue(office.path) == []
+
+
+async def test_what_was_due_already_has_the_very_turn_it_had(office: Office) -> None:
+    """Behind a site that does not work, say: it waits as it did, for as long as it would have."""
+    for i in range(BURST + 50):
+        office.message(f"u{i}@one.example", age=1000 - i)
+    office.close()
+    desk = Desk(office.path.parent)
+    await desk.start()
+    before = await everybody(desk)
+    done = await desk.operator.act(Verb.PURGE, Everything(), "root")
+    desk.now = NOW + 5000
+    assert (await desk.operator.undo(done.action, "root")).done == BURST + 50
+    assert await everybody(desk) == before
+    await desk.close()
+
+
+async def test_an_undo_wakes_nobody_whose_dns_is_not_to_be_asked_yet(desk: Desk) -> None:
+    """That would be one look-up more that fails, and another wait."""
+    until = NOW + 5000
+    (lane,) = (row[0] for row in await desk.rest("SELECT id FROM lane WHERE destination = 'one.example'"))
+    await desk.store.run(lambda db: park_lane(db, int(str(lane)), until, "SERVFAIL"))
+    before = await desk.rest("SELECT * FROM lane ORDER BY id")
+    done = await desk.operator.act(Verb.PURGE, Everything(), "root")
+    desk.woken.clear()
+    await desk.operator.undo(done.action, "root")
+    assert {lane.destination for lane in desk.woken} == {"two.example", "three.example"}
+    assert await desk.rest("SELECT * FROM lane ORDER BY id") == before
 
 
 async def test_what_cannot_be_undone_says_why(desk: Desk) -> None:
