@@ -25,12 +25,14 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.bench.table import progress
+from tests.kit.processes import wait_until
+from tests.kit.relay import Relay
 
 from mailtui.delivery.classify import classify
 from mailtui.delivery.fingerprint import fingerprint
 from mailtui.model import CONTENT_BITS, ID_EPOCH, Disposition, Reply, Stage, Verdict, recipient_row
 from mailtui.queue import hours
-from mailtui.queue.database import FILE, open_writer
+from mailtui.queue.database import FILE, open_reader, open_writer
 
 RECIPIENTS: Final = 1_000_000
 DESTINATIONS: Final = 10_000
@@ -105,6 +107,17 @@ def copied(source: Path, data_dir: Path) -> Path:
     """The same queue in a data directory of its own."""
     data_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
     return Path(shutil.copyfile(source, data_dir / FILE))
+
+
+def wait_until_filed(relay: Relay, timeout: float = 300.0) -> None:
+    """Until a relay that runs on it has filed what waits by its routes: those of the run are new to the file."""
+    db = open_reader(relay.data / FILE)
+    try:
+        wait_until(
+            lambda: db.execute("SELECT 1 FROM setting WHERE name = 'routes'").fetchone(), "the queue to be filed", timeout
+        )
+    finally:
+        db.close()
 
 
 def make(path: Path, recipients: int = RECIPIENTS) -> Path:
