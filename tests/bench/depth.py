@@ -51,16 +51,17 @@ _BATCH: Final = 10_000
 _LARGE, _SMALL = 4096, 300
 
 _MESSAGE: Final = (
-    "INSERT INTO message (id, phase, received_at, sender, size, header_from, subject, message_id, listener, kind, user, client, helo,"
-    " protocol, signature, unfinished) VALUES (?, 'stored', ?, ?, ?, ?, ?, ?, '127.0.0.1:2525', 'relay', ?, ?, 'client.test', 'ESMTP', x'', ?)"
+    "INSERT INTO message (id, phase, received_at, sender, size, header_from, subject, message_id, listener, kind, user, client,"
+    " helo, protocol, signature, unfinished) VALUES (?, 'stored',"
+    " ?, ?, ?, ?, ?, ?, '127.0.0.1:2525', 'relay', ?, ?, 'client.test', 'ESMTP', x'', ?)"
 )
 _RECIPIENT: Final = (
     "INSERT INTO recipient (id, address, lane, state, next_attempt, expires_at, attempts, code, enhanced, text, class, fingerprint, host,"
     " changed_at) VALUES (?, ?, ?, 'deferred', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _ATTEMPT: Final = (
-    "INSERT INTO attempt (recipient, n, started, ended, stage, disposition, class, fingerprint, host, address, code, enhanced, text, timings)"
-    " VALUES (?, ?, ?, ?, ?, 'deferred', ?, ?, ?, '192.0.2.1', ?, ?, ?, ?)"
+    "INSERT INTO attempt (recipient, n, started, ended, stage, disposition, class, fingerprint, host, address, code, enhanced,"
+    " text, timings) VALUES (?, ?, ?, ?, ?, 'deferred', ?, ?, ?, '192.0.2.1', ?, ?, ?, ?)"
 )
 _TIMINGS: Final = json.dumps({"mail": 12, "rcpt": 30})
 
@@ -114,7 +115,9 @@ def wait_until_filed(relay: Relay, timeout: float = 300.0) -> None:
     db = open_reader(relay.data / FILE)
     try:
         wait_until(
-            lambda: db.execute("SELECT 1 FROM setting WHERE name = 'routes'").fetchone(), "the queue to be filed", timeout
+            lambda: db.execute("SELECT 1 FROM setting WHERE name = 'routes'").fetchone(),
+            "the queue to be filed",
+            timeout,
         )
     finally:
         db.close()
@@ -125,7 +128,11 @@ def make(path: Path, recipients: int = RECIPIENTS) -> Path:
     began = time.monotonic()
     path.unlink(missing_ok=True)
     db = open_writer(path)
-    for pragma in ("journal_mode = off", "synchronous = 0", "cache_size = -1000000"):  # nobody else, and it can be made again
+    for pragma in (
+        "journal_mode = off",
+        "synchronous = 0",
+        "cache_size = -1000000",
+    ):  # nobody else, and it can be made again
         db.execute(f"PRAGMA {pragma}")
     db.execute("BEGIN")
     now, chance = time.time(), random.Random(0)
@@ -243,7 +250,20 @@ def _recipient(batch: Batch, chance: random.Random, row: int, received: float, l
     for n in range(1, attempts + 1):
         last = last + (now - last) * (chance.random() if n > 1 else 0.001)
         batch.attempts.append(
-            (row, n, last - 1, last, kind.stage, kind.verdict.class_, kind.number, lane.host, code, enhanced, text, _TIMINGS)
+            (
+                row,
+                n,
+                last - 1,
+                last,
+                kind.stage,
+                kind.verdict.class_,
+                kind.number,
+                lane.host,
+                code,
+                enhanced,
+                text,
+                _TIMINGS,
+            )
         )
         batch.tried.append((int(last // 60), lane.number, kind.number))
     next_attempt = now + SOON + chance.random() * (LATE - SOON)
