@@ -1,7 +1,8 @@
 """Which way a search goes through what waits: by the lanes its filter names, or by age.
 
 Owned here: that choice. SQLite would have to guess how much waits in a lane; the tally knows. A page of a large destination is found
-soonest by age, because every tenth recipient belongs there; of a small one only its lane leads to the few there are.
+soonest by age, because every tenth recipient belongs there; of a small one only its lane leads to the few there are. Whatever looks at
+everything does so by age, in the order in which the rows lie in the file.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ WAITS: Final = "r.state IN ('queued', 'sending', 'deferred', 'held')"
 PAGE: Final = 20_000
 WHOLE: Final = 200_000
 
+_WAITING: Final = frozenset(WAITING)
+#: States that have an index of their own.
+_FEW: Final = frozenset((State.HELD, State.SENDING))
+
 _TABLES: Final = (
     " JOIN message m ON m.id = r.id >> 20 JOIN lane l ON l.id = r.lane LEFT JOIN site s ON s.id = l.site WHERE "
 )
@@ -33,14 +38,16 @@ async def way(reader: Reader, filter: Filter, history: bool = False, page: bool 
     """FROM and the beginning of WHERE for what a filter finds: as `recipient r`, `message m`, `lane l` and `site s`. `page`: the first
     few in order of age are wanted, not all."""
     terms = _each(filter.root)
-    lanes = all_of(_condition(term) for term in terms if term.field in FIELDS and FIELDS[term.field].index == "lane")
-    if not lanes.params or not _waits(filter, terms, history):
+    states = _states(filter, terms, history)
+    if not states <= _WAITING:
         return FROM
-    sql = f"SELECT ifnull(sum(r.n), 0) FROM tally r WHERE r.n > 0 AND {WAITS} AND {lanes.sql}"
-    found = cast("int", (await reader.fetch(sql, lanes.params))[0][0])
-    if found <= (PAGE if page else WHOLE):
-        return BY_LANE
-    return BY_AGE if page else FROM
+    lanes = all_of(_condition(term) for term in terms if term.field in FIELDS and FIELDS[term.field].index == "lane")
+    if lanes.params:
+        sql = f"SELECT ifnull(sum(r.n), 0) FROM tally r WHERE r.n > 0 AND {WAITS} AND {lanes.sql}"
+        found = cast("int", (await reader.fetch(sql, lanes.params))[0][0])
+        if found <= (PAGE if page else WHOLE):
+            return BY_LANE
+    return FROM if states <= _FEW else BY_AGE
 
 
 def _each(root: Node) -> tuple[Term, ...]:
@@ -53,12 +60,12 @@ def _condition(term: Term) -> Where:
     return FIELDS[term.field].condition(term.operator, term.values, 0.0)
 
 
-def _waits(filter: Filter, terms: tuple[Term, ...], history: bool) -> bool:
-    """Whether only what waits can be found."""
+def _states(filter: Filter, terms: tuple[Term, ...], history: bool) -> frozenset[State]:
+    """States in which something can be found: all of them when it is not plain to see which."""
     if not filter.names_state:
-        return not history
-    return any(
-        all(State(word) in WAITING for value in term.values for word in meant(State, term.operator, value))
-        for term in terms
-        if term.field == "state"
-    )
+        return frozenset(State) if history else _WAITING
+    found = frozenset(State)
+    for term in terms:
+        if term.field == "state":
+            found &= {State(word) for value in term.values for word in meant(State, term.operator, value)}
+    return found

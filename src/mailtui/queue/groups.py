@@ -7,6 +7,7 @@ view has to count the queue; what a filter narrows, and ages, are counted, withi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final, Literal, cast
 
 import msgspec
@@ -143,13 +144,7 @@ async def ages(reader: Reader, filter: Filter, now: float, by: By = "site", limi
     """How long recipients have waited, by site or destination, most waiting first."""
     # The younger, the higher the id: each bound is the first id of its bucket.
     bounds = [max(0, int((now - ID_EPOCH - age) * 1000)) << RECIPIENT_BITS for age in AGE_BOUNDS]
-    buckets = [
-        f"sum(r.id >= {high})" if i == 0 else f"sum(r.id >= {high} AND r.id < {bounds[i - 1]})"
-        for i, high in enumerate(bounds)
-    ]
-    counts = ", ".join(
-        ["count(*) AS n", *(f"{sql} AS b{i}" for i, sql in enumerate([*buckets, f"sum(r.id < {bounds[-1]})"]))]
-    )
+    counts = ", ".join(["count(*) AS n", *(f"sum(r.id >= {bound}) AS upto{i}" for i, bound in enumerate(bounds))])
     if filter.everything:  # the index of the lanes has all it takes, in its order
         part, params = (
             f"SELECT r.lane, {counts} FROM recipient r INDEXED BY recipient_group WHERE {WAITS} GROUP BY 1",
@@ -159,7 +154,8 @@ async def ages(reader: Reader, filter: Filter, now: float, by: By = "site", limi
         where = scope(filter)
         part = f"SELECT r.lane, {counts}{await way(reader, filter)}{where.sql} AND {WAITS} GROUP BY 1"
         params = where.params
-    sums = ", ".join(f"sum(b{i})" for i in range(len(bounds) + 1))
+    upto = ["0", *(f"sum(upto{i})" for i in range(len(bounds))), "sum(n)"]
+    sums = ", ".join(f"{older} - {younger}" for younger, older in pairwise(upto))
     rows = await reader.fetch(
         f"SELECT {_KEY[by]}, max(ifnull(s.name, '')), min(l.destination), sum(n), {sums} FROM ({part}) part"
         " JOIN lane l ON l.id = part.lane LEFT JOIN site s ON s.id = l.site GROUP BY 1 ORDER BY 4 DESC, 1 LIMIT ?",

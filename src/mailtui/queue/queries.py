@@ -112,7 +112,7 @@ async def count(reader: Reader, filter: Filter, history: bool = False) -> Counts
             by_state |= await _finished(reader)
         messages = "SELECT count(*) FROM message WHERE phase = 'stored'"
         if not history:
-            messages = f"SELECT count(*) FROM (SELECT DISTINCT r.id >> 20 FROM recipient r WHERE {WAITS})"
+            messages = f"SELECT count(*) FROM (SELECT DISTINCT r.id >> 20 FROM recipient r INDEXED BY recipient_waiting WHERE {WAITS})"
         return Counts(sum(by_state.values()), _number(await reader.fetch(messages)), StateCounts(**by_state))
     tables = await way(reader, filter, history)
     rows = await reader.fetch(f"SELECT r.state, count(*){tables}{where.sql} GROUP BY r.state", where.params)
