@@ -236,7 +236,7 @@ async def _queue(count: int, directory: Path) -> list[Row]:
             lane, claims = woken[0], deque[Claim]()
 
             async def claim(_: int, store: Store = store, lane: DueLane = lane, claims: deque[Claim] = claims) -> None:
-                found = await store.claim(lane, time.time(), 50, lambda _: 300.0)
+                found = await store.claims.claim(lane, time.time(), 50, lambda _: 300.0)
                 assert found is not None
                 claims.append(found)
 

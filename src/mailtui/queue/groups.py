@@ -7,12 +7,15 @@ view has to count the queue; what a filter narrows, and ages, are counted, withi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final, Literal, cast
 
+import msgspec
+
 from mailtui.model import ID_EPOCH, RECIPIENT_BITS
-from mailtui.queue.conditions import Where
+from mailtui.queue.access import WAITS, way
 from mailtui.queue.filter import Filter
-from mailtui.queue.queries import FROM, WAITS, age_of, scope
+from mailtui.queue.queries import age_of, scope
 from mailtui.queue.reader import Reader, Row
 from mailtui.views import AGE_BOUNDS, AgeRow, Ages, DestinationRow
 
@@ -26,12 +29,15 @@ _KEY: Final[dict[By, str]] = {"site": "ifnull(s.name, l.destination)", "destinat
 
 async def domains(reader: Reader, filter: Filter, now: float, limit: int = 100) -> tuple[DestinationRow, ...]:
     """Destinations with waiting recipients or recent attempts, most waiting first."""
-    standing = await (_tallied(reader) if filter.everything else _counted(reader, scope(filter)))
-    recent = await _recent(reader, now)
-    names = standing.keys() if not filter.everything else standing.keys() | recent.keys()
-    order = sorted(names, key=lambda name: (-standing.get(name, _NOTHING)[0], -sum(recent.get(name, _NONE)), name))[
-        :limit
-    ]
+    if filter.everything:
+        order = await _most(reader, now, limit)
+        standing, recent = await _tallied(reader, order), await _recent(reader, now, order)
+    else:
+        standing = await _counted(reader, filter)
+        recent = await _recent(reader, now, list(standing))
+        order = sorted(
+            standing, key=lambda name: (-standing.get(name, _NOTHING)[0], -sum(recent.get(name, _NONE)), name)
+        )[:limit]
     sites, oldest = await _sites(reader, order), await _oldest(reader, [name for name in order if name in standing])
     return tuple(
         DestinationRow(
@@ -54,18 +60,33 @@ _NOTHING: Final[_Standing] = (0, 0, "")
 _NONE: Final = (0, 0, 0)
 
 
-async def _tallied(reader: Reader) -> dict[str, _Standing]:
+async def _most(reader: Reader, now: float, limit: int) -> list[str]:
+    """The destinations to show of all there are. They are counted by lane first: a name is looked at once, not with every row."""
+    rows = await reader.fetch(
+        "SELECT l.destination FROM (SELECT lane, sum(n) AS n, 0 AS tried FROM tally"
+        " WHERE n > 0 AND state IN ('queued', 'sending', 'deferred', 'held') GROUP BY lane"
+        " UNION ALL SELECT lane, 0, sum(delivered + deferred + bounced) FROM sample WHERE minute > ? GROUP BY lane) x"
+        " JOIN lane l ON l.id = x.lane GROUP BY 1 ORDER BY sum(x.n) DESC, sum(x.tried) DESC, 1 LIMIT ?",
+        (int(now // 60) - RECENT, limit),
+    )
+    return [str(row[0]) for row in rows]
+
+
+async def _tallied(reader: Reader, names: Sequence[str]) -> dict[str, _Standing]:
     return _sum_up(
         await reader.fetch(
-            "SELECT l.destination, t.state, ifnull(f.class, ''), sum(t.n) FROM tally t JOIN lane l ON l.id = t.lane"
-            " LEFT JOIN fingerprint f ON f.id = t.fingerprint"
-            " WHERE t.n > 0 AND t.state IN ('queued', 'sending', 'deferred', 'held') GROUP BY 1, 2, 3"
+            "SELECT l.destination, t.state, ifnull(f.class, ''), sum(t.n) FROM lane l CROSS JOIN tally t ON t.lane = l.id"
+            " LEFT JOIN fingerprint f ON f.id = t.fingerprint WHERE l.destination IN (SELECT value FROM json_each(?))"
+            " AND t.n > 0 AND t.state IN ('queued', 'sending', 'deferred', 'held') GROUP BY 1, 2, 3",
+            (_json(names),),
         )
     )
 
 
-async def _counted(reader: Reader, where: Where) -> dict[str, _Standing]:
-    sql = f"SELECT l.destination, r.state, r.class, count(*){FROM}{where.sql} AND {WAITS} GROUP BY 1, 2, 3"
+async def _counted(reader: Reader, filter: Filter) -> dict[str, _Standing]:
+    where = scope(filter)
+    tables = await way(reader, filter)
+    sql = f"SELECT l.destination, r.state, r.class, count(*){tables}{where.sql} AND {WAITS} GROUP BY 1, 2, 3"
     return _sum_up(await reader.fetch(sql, where.params))
 
 
@@ -84,11 +105,11 @@ def _sum_up(rows: Sequence[Row]) -> dict[str, _Standing]:
     return {name: (n, held[name], top.get(name, "")) for name, n in waiting.items()}
 
 
-async def _recent(reader: Reader, now: float) -> dict[str, tuple[int, int, int]]:
+async def _recent(reader: Reader, now: float, names: Sequence[str]) -> dict[str, tuple[int, int, int]]:
     rows = await reader.fetch(
         "SELECT l.destination, sum(p.delivered), sum(p.deferred), sum(p.bounced) FROM sample p JOIN lane l ON l.id = p.lane"
-        " WHERE p.minute > ? GROUP BY 1",
-        (int(now // 60) - RECENT,),
+        " WHERE p.minute > ? AND p.lane IN (SELECT id FROM lane WHERE destination IN (SELECT value FROM json_each(?))) GROUP BY 1",
+        (int(now // 60) - RECENT, _json(names)),
     )
     return {str(name): cast("tuple[int, int, int]", tuple(counts)) for name, *counts in rows}
 
@@ -96,39 +117,47 @@ async def _recent(reader: Reader, now: float) -> dict[str, tuple[int, int, int]]
 async def _sites(reader: Reader, names: Sequence[str]) -> dict[str, str]:
     """Which site a destination belongs to; the last one entered where routes disagree."""
     rows = await reader.fetch(
-        f"SELECT l.destination, s.name FROM lane l JOIN site s ON s.id = l.site WHERE l.destination IN ({_marks(names)}) ORDER BY l.id",
-        names,
+        "SELECT l.destination, s.name FROM lane l JOIN site s ON s.id = l.site"
+        " WHERE l.destination IN (SELECT value FROM json_each(?)) ORDER BY l.id",
+        (_json(names),),
     )
     return {str(name): str(site) for name, site in rows}
 
 
 async def _oldest(reader: Reader, names: Sequence[str]) -> dict[str, int]:
-    """The longest waiting recipient of each destination: one look-up a lane."""
+    """The longest waiting recipient of each destination: one look-up for each kind of failure in a lane."""
     rows = await reader.fetch(
-        f"SELECT l.destination, (SELECT min(r.id) FROM recipient r WHERE r.lane = l.id AND {WAITS}) AS first FROM lane l"
-        f" WHERE l.destination IN ({_marks(names)}) AND first IS NOT NULL ORDER BY first DESC",
-        names,
+        "SELECT l.destination, min((SELECT r.id FROM recipient r INDEXED BY recipient_group"
+        f" WHERE r.lane = t.lane AND r.fingerprint = t.fingerprint AND {WAITS} ORDER BY r.id LIMIT 1)) AS first"
+        " FROM lane l CROSS JOIN tally t ON t.lane = l.id AND t.n > 0 AND t.state IN ('queued', 'sending', 'deferred', 'held')"
+        " WHERE l.destination IN (SELECT value FROM json_each(?)) GROUP BY 1",
+        (_json(names),),
     )
-    return {str(name): cast("int", row) for name, row in rows}
+    return {str(name): cast("int", row) for name, row in rows if row is not None}
 
 
-def _marks(values: Sequence[str]) -> str:
-    return ", ".join("?" * len(values))
+def _json(values: Sequence[str]) -> str:
+    return msgspec.json.encode(values).decode()
 
 
 async def ages(reader: Reader, filter: Filter, now: float, by: By = "site", limit: int = 100) -> tuple[AgeRow, ...]:
     """How long recipients have waited, by site or destination, most waiting first."""
-    where = scope(filter)
     # The younger, the higher the id: each bound is the first id of its bucket.
     bounds = [max(0, int((now - ID_EPOCH - age) * 1000)) << RECIPIENT_BITS for age in AGE_BOUNDS]
-    buckets = [
-        f"sum(r.id >= {high})" if i == 0 else f"sum(r.id >= {high} AND r.id < {bounds[i - 1]})"
-        for i, high in enumerate(bounds)
-    ]
+    counts = ", ".join(["count(*) AS n", *(f"sum(r.id >= {bound}) AS upto{i}" for i, bound in enumerate(bounds))])
+    params: tuple[str | int | float, ...] = ()
+    if filter.everything:  # the index of the lanes has all it takes, in its order
+        part = f"SELECT r.lane, {counts} FROM recipient r INDEXED BY recipient_group WHERE {WAITS} GROUP BY 1"
+    else:
+        where = scope(filter)
+        part = f"SELECT r.lane, {counts}{await way(reader, filter)}{where.sql} AND {WAITS} GROUP BY 1"
+        params = where.params
+    upto = ["0", *(f"sum(upto{i})" for i in range(len(bounds))), "sum(n)"]
+    sums = ", ".join(f"{older} - {younger}" for younger, older in pairwise(upto))
     rows = await reader.fetch(
-        f"SELECT {_KEY[by]}, max(ifnull(s.name, '')), min(l.destination), count(*), {', '.join(buckets)}, sum(r.id < {bounds[-1]})"
-        f"{FROM}{where.sql} AND {WAITS} GROUP BY 1 ORDER BY 4 DESC, 1 LIMIT ?",
-        (*where.params, limit),
+        f"SELECT {_KEY[by]}, max(ifnull(s.name, '')), min(l.destination), sum(n), {sums} FROM ({part}) part"
+        " JOIN lane l ON l.id = part.lane LEFT JOIN site s ON s.id = l.site GROUP BY 1 ORDER BY 4 DESC, 1 LIMIT ?",
+        (*params, limit),
     )
     return tuple(_age_row(row, by) for row in rows)
 

@@ -20,6 +20,7 @@ from mailtui.model import (
     recipient_row,
 )
 from mailtui.queue import filter as filters
+from mailtui.queue.access import WAITS, way
 from mailtui.queue.conditions import Where
 from mailtui.queue.filter import Filter, FilterError
 from mailtui.queue.measures import id_range
@@ -34,9 +35,6 @@ MAX_LIMIT: Final = 10_000
 _FREEZE: Final = 20_000
 _FREEZE_LIMIT: Final = 60.0
 
-#: Spelled as in the partial indexes, or SQLite would not use them.
-WAITS: Final = "r.state IN ('queued', 'sending', 'deferred', 'held')"
-FROM: Final = " FROM recipient r JOIN message m ON m.id = r.id >> 20 JOIN lane l ON l.id = r.lane LEFT JOIN site s ON s.id = l.site WHERE "
 _ROW: Final = (
     "SELECT r.id, r.address, m.sender, m.subject, m.message_id, r.state, l.destination, ifnull(s.name, ''), r.attempts,"
     f" max(r.next_attempt, l.not_before, iif(l.suspended_since IS NULL, 0, {END})), m.received_at, m.size"
@@ -63,7 +61,8 @@ async def queue_list(
     """Up to `limit` recipients a filter finds, oldest first, behind the cursor `after`. FilterError when that is not one."""
     where = scope(filter, history)
     limit = max(1, min(limit, MAX_LIMIT))
-    sql = f"{_ROW}{FROM}{where.sql} AND r.id > ? ORDER BY r.id LIMIT ?"
+    tables = await way(reader, filter, history, page=True)
+    sql = f"{_ROW}{tables}{where.sql} AND r.id > ? ORDER BY r.id LIMIT ?"
     rows = await reader.fetch(sql, (*where.params, _cursor(after), limit + 1))
     page = tuple(_row(row, now) for row in rows[:limit])
     return QueuePage(page, page[-1].id if len(rows) > limit else None)
@@ -113,11 +112,12 @@ async def count(reader: Reader, filter: Filter, history: bool = False) -> Counts
             by_state |= await _finished(reader)
         messages = "SELECT count(*) FROM message WHERE phase = 'stored'"
         if not history:
-            messages = f"SELECT count(*) FROM (SELECT DISTINCT r.id >> 20 FROM recipient r WHERE {WAITS})"
+            messages = f"SELECT count(*) FROM (SELECT DISTINCT r.id >> 20 FROM recipient r INDEXED BY recipient_waiting WHERE {WAITS})"
         return Counts(sum(by_state.values()), _number(await reader.fetch(messages)), StateCounts(**by_state))
-    rows = await reader.fetch(f"SELECT r.state, count(*){FROM}{where.sql} GROUP BY r.state", where.params)
+    tables = await way(reader, filter, history)
+    rows = await reader.fetch(f"SELECT r.state, count(*){tables}{where.sql} GROUP BY r.state", where.params)
     by_state = {str(state): cast("int", n) for state, n in rows}
-    distinct = f"SELECT count(*) FROM (SELECT DISTINCT r.id >> 20{FROM}{where.sql})"
+    distinct = f"SELECT count(*) FROM (SELECT DISTINCT r.id >> 20{tables}{where.sql})"
     messages_found = _number(await reader.fetch(distinct, where.params))
     return Counts(sum(by_state.values()), messages_found, StateCounts(**by_state))
 
@@ -158,7 +158,8 @@ async def freeze(reader: Reader, selection: Selection, states: Iterable[State]) 
         return await _named(reader, selection)
     wanted = tuple(state.value for state in states)
     where = scope(filter_of(selection))
-    sql = f"SELECT r.id{FROM}{where.sql} AND r.state IN ({', '.join('?' * len(wanted))}) AND r.id > ? ORDER BY r.id LIMIT {_FREEZE}"
+    tables = await way(reader, filter_of(selection), page=True)
+    sql = f"SELECT r.id{tables}{where.sql} AND r.state IN ({', '.join('?' * len(wanted))}) AND r.id > ? ORDER BY r.id LIMIT {_FREEZE}"
     found: array[int] = array("q")
     while True:
         last = found[-1] if found else 0

@@ -13,8 +13,9 @@ import msgspec
 from msgspec import UNSET
 
 from mailtui.model import format_recipient_id
+from mailtui.queue.access import FROM, WAITS, way
 from mailtui.queue.filter import Filter
-from mailtui.queue.queries import FROM, WAITS, age_of, scope
+from mailtui.queue.queries import age_of, scope
 from mailtui.queue.reader import Reader, Row
 from mailtui.views import ReasonRow, TopDestination, moment
 
@@ -22,6 +23,8 @@ By = Literal["site", "destination", "sender", "class", "user"]
 
 #: Destinations named in a row.
 TOP: Final = 3
+#: Lanes of a group in which its next attempt is looked for.
+NEXT_LANES: Final = 20
 
 #: What makes a line beside the kind of reply; a class is a property of that. Lanes without a site are told apart by destination.
 _KEY: Final[dict[By, str]] = {
@@ -31,7 +34,12 @@ _KEY: Final[dict[By, str]] = {
     "class": "''",
     "user": "m.user",
 }
-_TALLIED: Final = ("site", "destination", "class")
+#: The same told apart by what is short to compare: names are looked at once a line, not with every row.
+_TALLIED: Final[dict[By, str]] = {
+    "site": "l.site, iif(l.site IS NULL, l.destination, '')",
+    "destination": "l.destination",
+    "class": "''",
+}
 _LANES: Final = " JOIN lane l ON l.id = t.lane LEFT JOIN site s ON s.id = l.site"
 _STANDS: Final = "t.n > 0 AND t.fingerprint > 0 AND t.state IN ('queued', 'sending', 'deferred', 'held')"
 _NEXT: Final = "iif(r.state IN ('queued', 'deferred'), max(r.next_attempt, l.not_before), NULL)"
@@ -45,6 +53,24 @@ _FOLD: Final = (
 
 #: A site or DNS that does not work: what was not tried waits for the same reason as what was.
 _BROKEN: Final = "(ifnull(s.failures, 0) > 0 OR l.failures > 0)"
+#: Each lane of the groups that are shown (?1), the one that is due first as `turn` 1.
+_PAIR: Final = (
+    "pair AS MATERIALIZED (SELECT {key} AS k, t.fingerprint AS f, l.destination AS place, t.lane, sum(t.n) AS n, l.not_before,"
+    " max(t.state IN ('queued', 'deferred')) AS planned,"
+    " row_number() OVER (PARTITION BY {key}, t.fingerprint ORDER BY l.due_at IS NULL, l.due_at) AS turn"
+    f" FROM tally t{_LANES} WHERE {_STANDS}"
+    " AND ({key}, t.fingerprint) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?)) GROUP BY 1, 2, t.lane)"
+)
+#: With the oldest and the next of each. Which lane has the next one of a
+#: kind is not known: it is looked for in those that are due first.
+_PART: Final = (
+    "part AS (SELECT k, f, place, n, NULL AS first, NULL AS last,"
+    " (SELECT r.id FROM recipient r INDEXED BY recipient_group WHERE r.lane = pair.lane AND r.fingerprint = pair.f"
+    f" AND {WAITS} ORDER BY r.id LIMIT 1) AS oldest,"
+    " iif(planned AND turn <= {NEXT_LANES}, (SELECT max(r.next_attempt, pair.not_before) FROM recipient r INDEXED BY recipient_due"
+    " WHERE r.lane = pair.lane AND r.state IN ('queued', 'deferred') AND r.fingerprint = pair.f ORDER BY r.next_attempt LIMIT 1), NULL)"
+    " AS next FROM pair)"
+).replace("{NEXT_LANES}", str(NEXT_LANES))
 
 _TOP: Final = msgspec.json.Decoder(list[tuple[str, int]])
 
@@ -98,10 +124,11 @@ def _with_those_behind(
 
 
 async def _waiting(reader: Reader, filter: Filter, by: By, limit: int) -> list[Row]:
-    where = scope(filter)
+    where, tables = scope(filter), await way(reader, filter)
     part = (
         f"SELECT {_KEY[by]} AS k, r.fingerprint AS f, l.destination AS place, count(*) AS n, min(r.id) AS oldest,"
-        f" min({_NEXT}) AS next, NULL AS first, NULL AS last{FROM}{where.sql} AND {WAITS} AND r.fingerprint > 0 GROUP BY 1, 2, 3"
+        f" min({_NEXT}) AS next, NULL AS first, NULL AS last{tables}{where.sql}"
+        f" AND {WAITS} AND r.fingerprint > 0 GROUP BY 1, 2, 3"
     )
     return await reader.fetch(f"WITH part AS ({part}) {_FOLD}", (*where.params, limit))
 
@@ -118,25 +145,14 @@ async def _attempted(reader: Reader, filter: Filter, by: By, limit: int, since: 
 
 
 async def _tallied(reader: Reader, by: By, limit: int) -> list[Row]:
-    """Counts of the tally; then of the groups that are shown the oldest and the next, a look-up a lane each."""
-    part = (
-        f"SELECT {_KEY[by]} AS k, t.fingerprint AS f, l.destination AS place, sum(t.n) AS n, NULL AS oldest, NULL AS next,"
-        f" NULL AS first, NULL AS last FROM tally t{_LANES} WHERE {_STANDS} GROUP BY 1, 2, 3"
+    """The largest groups of the tally, then what else is shown of them, by a few look-ups for each of their lanes."""
+    groups = await reader.fetch(
+        f"SELECT {_KEY[by]} AS k, t.fingerprint, sum(t.n) FROM tally t{_LANES} WHERE {_STANDS} GROUP BY {_TALLIED[by]}, t.fingerprint"
+        " ORDER BY 3 DESC, 1, 2 LIMIT ?",
+        (limit,),
     )
-    rows = await reader.fetch(f"WITH part AS ({part}) {_FOLD}", (limit,))
-    shown = msgspec.json.encode([row[:2] for row in rows]).decode()
-    ends = await reader.fetch(
-        f"SELECT {_KEY[by]}, t.fingerprint,"
-        " min((SELECT min(r.id) FROM recipient r INDEXED BY recipient_group WHERE r.lane = t.lane AND r.fingerprint = t.fingerprint"
-        f" AND r.fingerprint > 0 AND {WAITS})),"
-        " min((SELECT max(r.next_attempt, l.not_before) FROM recipient r INDEXED BY recipient_due WHERE r.lane = t.lane"
-        " AND r.state IN ('queued', 'deferred') AND r.fingerprint = t.fingerprint ORDER BY r.next_attempt LIMIT 1))"
-        f" FROM (SELECT DISTINCT lane, fingerprint FROM tally t WHERE {_STANDS}) t{_LANES}"
-        f" WHERE ({_KEY[by]}, t.fingerprint) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?)) GROUP BY 1, 2",
-        (shown,),
-    )
-    found = {(k, f): (oldest, next) for k, f, oldest, next in ends}
-    return [(*row[:5], *found.get((row[0], row[1]), (None, None)), *row[7:]) for row in rows]
+    shown = msgspec.json.encode([row[:2] for row in groups]).decode()
+    return await reader.fetch(f"WITH {_PAIR.format(key=_KEY[by])}, {_PART} {_FOLD}", (shown, limit))
 
 
 def _reason(row: Row, by: By, now: float) -> ReasonRow:

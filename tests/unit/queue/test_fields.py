@@ -20,7 +20,7 @@ def table() -> str:
     for field in FIELDS.values():
         operators = " ".join(f"`{operator}`" for operator in field.operators)
         alias = f"`{field.alias}`" if field.alias else ""
-        where = {"id": "index", "lane": "index with `state:queued,deferred`, else scan", "": "scan"}[field.index]
+        where = {"id": "index", "lane": "index of what waits", "": "scan"}[field.index]
         lines.append(
             f"| `{field.name}` | {alias} | {field.type} | {operators} | {where} | {field.meaning} | `{field.example}` |"
         )

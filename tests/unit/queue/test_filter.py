@@ -11,10 +11,11 @@ from tests.unit.queue.office import NOW, Office, id_of
 from mailtui.errors import EX_DATAERR
 from mailtui.model import State
 from mailtui.queue import filter as filters
+from mailtui.queue.access import FROM
 from mailtui.queue.database import migrations
 from mailtui.queue.fields import NAMES
 from mailtui.queue.filter import MAX_TEXT, FilterError, parse
-from mailtui.queue.queries import FROM, scope
+from mailtui.queue.queries import scope
 from mailtui.queue.selection import EmptySelection, Everything, Ids, select
 
 

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from tests.unit.queue.office import NOW, Office, id_of
 
 from mailtui.model import ID_EPOCH, RECIPIENT_BITS, Disposition, Reply, State
+from mailtui.queue.access import FROM
 from mailtui.queue.fields import FIELDS
 from mailtui.queue.filter import And, Filter, Node, Not, Or, Term, compile, parse, show
 from mailtui.queue.filter_tree import joined
-from mailtui.queue.queries import FROM
 
 
 class Facts(msgspec.Struct, frozen=True):
