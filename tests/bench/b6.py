@@ -1,8 +1,8 @@
 """B6: what reads cost while 1,000,000 recipients wait: asked over the control socket, one connection each, on an otherwise idle relay
 and, for information, while mail flows (`--busy`).
 
-Every read is asked `--times` times after one that does not count (`first` is that one: pages come from the disk). Numbers to reach: status
-20 ms, pages 50 ms, grids and groups 100 ms. What scans is allowed more, but should end when its asker goes away: the last table says what it
+Every read is asked `--times` times after one that does not count (`first` is that one: pages come from the disk). Numbers to reach:
+status 20 ms, pages 50 ms, grids and groups 100 ms. What scans is allowed more, but should end when its asker goes away: the last table says what it
 still used.
 """
 

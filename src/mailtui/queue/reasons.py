@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from mailtui.model import format_recipient_id
-from mailtui.queue.access import FROM, WAITS, way
+from mailtui.queue.access import WAITS, way
 from mailtui.queue.filter import Filter
 from mailtui.queue.queries import age_of, scope
 from mailtui.queue.reader import Reader, Row
@@ -102,7 +102,7 @@ async def _untried(reader: Reader, filter: Filter, by: By) -> Mapping[str, int]:
     else:
         where = scope(filter)
         rows = await reader.fetch(
-            f"SELECT {_KEY[by]}, count(*){FROM}{where.sql} AND {WAITS} AND r.state IN ('queued', 'deferred')"
+            f"SELECT {_KEY[by]}, count(*){await way(reader, filter)}{where.sql} AND {WAITS} AND r.state IN ('queued', 'deferred')"
             f" AND r.fingerprint = 0 AND {_BROKEN} GROUP BY 1",
             where.params,
         )

@@ -9,12 +9,12 @@ from tests.unit.queue.desk import Desk
 from tests.unit.queue.office import NOW, Office
 
 from mailtui.queue import hold_rules
+from mailtui.queue.access import FROM
 from mailtui.queue.actions import CannotUndo
 from mailtui.queue.audit import audit
 from mailtui.queue.filter import FilterError, compile, parse, show
 from mailtui.queue.filter_tree import condition
 from mailtui.queue.hold_rules import KNOWN, HoldRules, NoMail, UnknownRule, rules, understand
-from mailtui.queue.queries import FROM
 
 
 @pytest.mark.parametrize(
