@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from mailtui.model import format_recipient_id
-from mailtui.queue.access import WAITS, way
+from mailtui.queue.access import FROM, WAITS, way
 from mailtui.queue.filter import Filter
 from mailtui.queue.queries import age_of, scope
 from mailtui.queue.reader import Reader, Row
