@@ -2,8 +2,8 @@
 and, for information, while mail flows (`--busy`).
 
 Every read is asked `--times` times after one that does not count (`first` is that one: pages come from the disk). Numbers to reach: status
-20 ms, pages 50 ms, grids and groups 100 ms. What scans is allowed more, but should end when its asker goes away: the last table says what it
-still used.
+20 ms, pages 50 ms, grids and groups 100 ms. What scans is allowed more, but should end when its asker goes away: the last table says
+what it still used.
 """
 
 from __future__ import annotations

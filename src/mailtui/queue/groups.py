@@ -147,9 +147,7 @@ async def ages(reader: Reader, filter: Filter, now: float, by: By = "site", limi
     counts = ", ".join(["count(*) AS n", *(f"sum(r.id >= {bound}) AS upto{i}" for i, bound in enumerate(bounds))])
     params: tuple[str | int | float, ...] = ()
     if filter.everything:  # the index of the lanes has all it takes, in its order
-        part = (
-            f"SELECT r.lane, {counts} FROM recipient r INDEXED BY recipient_group WHERE {WAITS} GROUP BY 1"
-        )
+        part = f"SELECT r.lane, {counts} FROM recipient r INDEXED BY recipient_group WHERE {WAITS} GROUP BY 1"
     else:
         where = scope(filter)
         part = f"SELECT r.lane, {counts}{await way(reader, filter)}{where.sql} AND {WAITS} GROUP BY 1"
