@@ -1,7 +1,7 @@
 """Everything an operator can do, one row each: its name, keys, words, where it is valid, what it asks of the relay and how dangerous it is.
 
-Owned here: the table, and what follows from a row alone: the request for a scope, the tier of confirmation, the equivalent command line, and
-why it cannot be done now. Bindings, footer, help, palette and dialogs are made from it; performing is the app's and the screens'.
+Owned here: the table, and what follows from a row alone: the request for a scope, the tier of confirmation, the equivalent command line,
+and why it cannot be done now. Bindings, footer and dialogs are made from it; performing is the app's and the screens'.
 """
 
 from __future__ import annotations
@@ -93,7 +93,9 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("row.last", "G,end", "last", "the last row, newest", "move"),
     Action("pane.next", "tab", "next pane", "the next pane", "move"),
     Action("pane.previous", "shift+tab", "previous pane", "the pane before", "move"),
-    Action("item.next", "]", "next", "the next sibling: message, domain", "move", frozenset({"message", "domain"}), foot=6),
+    Action(
+        "item.next", "]", "next", "the next sibling: message, domain", "move", frozenset({"message", "domain"}), foot=6
+    ),
     Action("item.previous", "[", "previous", "the sibling before", "move", frozenset({"message", "domain"})),
     Action("attempt.next", "}", "later attempt", "the next attempt", "move", frozenset({"message"})),
     Action("attempt.previous", "{", "earlier attempt", "the attempt before", "move", frozenset({"message"}), foot=5),
@@ -118,6 +120,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("app.undo", "u", "undo", "take back the last change made here", "change", foot=3),
     Action("app.back", "escape,h", "back", "to where you came from", "app", foot=2),
     Action("app.lock", "K", "lock", "make this console read-only, or not", "app"),
+    Action("app.suspend", "ctrl+z", "suspend", "back to the shell; `fg` returns", "app"),
     Action("app.repaint", "ctrl+l", "repaint", "draw the whole screen again", "app"),
     Action("app.quit", "q", "quit", "close this view; at the top: end", "app", foot=2),
 )

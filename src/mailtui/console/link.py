@@ -112,9 +112,9 @@ class Link:
     def _failed(self, error: MailtuiError) -> Trouble:
         if isinstance(error, RelayNotRunning):
             self.offline = "no relay answers"
-        elif isinstance(error, ControlError) and error.code in ("forbidden", "version"):
-            self.offline = str(error)
-        elif isinstance(error, Unavailable) and self.status is None:
+        elif (isinstance(error, ControlError) and error.code in ("forbidden", "version")) or (
+            isinstance(error, Unavailable) and self.status is None
+        ):
             self.offline = str(error)
         code = error.code if isinstance(error, ControlError) else type(error).__name__
         return Trouble(code, str(error), getattr(error, "hint", ""))

@@ -50,9 +50,9 @@ class Trail:
         """Go on to a place, or begin anew there when it is a whole tab."""
         if place.kind in TABS and not place.subject:
             self._places = [place]
-        elif place.kind == self.here.kind and place.kind in TABS:
-            self._places[-1] = place  # another filter of the same list is no step further
-        elif place != self.here:
+        elif place.kind == self.here.kind:
+            self._places[-1] = place  # another filter, or the next message, is no step further
+        else:
             self._places.append(place)
 
     def back(self) -> bool:

@@ -1,16 +1,14 @@
-"""The terminal: whether it can be drawn on, the net under everything that is sent to it, and what is left on it after a crash.
+"""What reaches the terminal: the net under everything that is sent to it, and what is left on it after a crash.
 
-Owned here: those three. The net is the second line of defence: all text is made harmless where a line is made, and whatever was forgotten
+Owned here: those two. The net is the second line of defence: all text is made harmless where a line is made, and whatever was forgotten
 there becomes a dot here.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 import time
 import unicodedata
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from traceback import extract_tb
@@ -20,21 +18,11 @@ from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 
-COLUMNS, ROWS = 80, 24
 #: What `--ascii` draws instead of what it has not.
 _ASCII: Final = str.maketrans(
     "╭╮╰╯─│├┤┬┴┼▁▂▃▄▅▆▇█✓…·▏▌↑↓→←▲▼►◄●○",
     "++++-|+++++" + "_..--==#" + "+~.||^v><^v><*o",
 )
-
-
-def unfit(environ: Mapping[str, str]) -> str:
-    """Why no screen can be drawn here; "" when it can."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return "the console needs a terminal; `mailtui status` and `mailtui queue list` print lines"
-    if environ.get("TERM", "dumb") in ("dumb", "unknown", ""):
-        return "this terminal (TERM=dumb) cannot be drawn on; `mailtui status` and `mailtui queue list` print lines"
-    return ""
 
 
 class Net(LineFilter):

@@ -1,0 +1,146 @@
+"""The overview screen: boxes of numbers, the grid of ages, what changed; the cursor walks the grid and the changes.
+
+Owned here: what is asked how often, and where a row leads. What it all says is in `present.overview`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import cast
+
+from textual.app import ComposeResult
+
+from mailtui.console.link import Trouble
+from mailtui.console.place import Place
+from mailtui.console.present import overview as says
+from mailtui.console.present.line import beside, fit
+from mailtui.console.widgets.canvas import Canvas
+from mailtui.console.widgets.rows import Rows
+from mailtui.console.widgets.table import Look, VirtualTable
+from mailtui.control.api import Forecast, Incidents, QueueAges, Samples, Status, Suspensions
+from mailtui.findings import IncidentRow, MomentRow
+from mailtui.views import AgeRow
+
+from .view import Open, View
+
+#: Seconds for which an answer about ages, changes and the past is good enough.
+_AGES, _CHANGES, _PAST = 2.0, 5.0, 5.0
+
+
+class Overview(View):
+    """Tab 1."""
+
+    kind = "overview"
+
+    def compose(self) -> ComposeResult:
+        """Numbers above, the grid, what changed, alerts."""
+        yield Canvas(id="numbers")
+        grid = Look(says.ages_row, says.ages_heading, "nothing waits: the queue is empty")
+        yield VirtualTable(
+            Rows[AgeRow](lambda row: row.destination or row.site), grid, title="Waiting by age", id="grid"
+        )
+        changes = Look(says.change_row, None, "nothing out of the ordinary")
+        yield VirtualTable(
+            Rows[IncidentRow](lambda row: f"{row.change} {row.site} {row.class_} {row.fingerprint}"),
+            changes,
+            title=says.change_title(None),
+            id="changes",
+        )
+        yield Canvas(id="alerts")
+
+    def on_mount(self) -> None:
+        """The cursor begins in the grid."""
+        self.changes.active = False
+        self.grid.note = "enter opens the destination's queue"
+
+    @property
+    def grid(self) -> VirtualTable[AgeRow]:
+        """Ages by destination."""
+        return cast("VirtualTable[AgeRow]", self.query_one("#grid"))
+
+    @property
+    def changes(self) -> VirtualTable[IncidentRow]:
+        """What differs from the usual."""
+        return cast("VirtualTable[IncidentRow]", self.query_one("#changes"))
+
+    async def refreshed(self) -> None:
+        """Numbers first: they are what the first look is for."""
+        status = await self.link.ask(Status(), 0.5)
+        samples = await self.link.ask(Samples(), _PAST)
+        forecast = await self.link.ask(Forecast(limit=1), _PAST)
+        ages = await self.link.ask(QueueAges(by="destination", limit=200), _AGES)
+        suspended = await self.link.ask(Suspensions(), _PAST)
+        past = () if isinstance(samples, Trouble) else tuple(row for row in samples if isinstance(row, MomentRow))
+        ahead = None if isinstance(forecast, Trouble) or not forecast else forecast[0]
+        if not isinstance(status, Trouble):
+            now, room = datetime.now(UTC), self.size.width
+            numbers = self.query_one("#numbers", Canvas)
+            height = numbers.size.height
+            if room >= 120:
+                third = room // 3
+                blocks = [
+                    says.counts(status, past, ahead, third, height),
+                    says.flow(status, past, third, height),
+                    says.health(status, ahead, now, room - 2 * third, height),
+                ]
+            else:
+                half = room // 2
+                blocks = [says.counts(status, past, ahead, half, height), says.flow(status, past, room - half, height)]
+            numbers.show(beside(*blocks))
+            lines = says.alerts(status, () if isinstance(suspended, Trouble) else suspended, now)
+            self.query_one("#alerts", Canvas).show([fit(lines, room)])
+        if not isinstance(ages, Trouble):
+            self.grid.fill(ages)
+        incidents = await self.link.ask(Incidents(limit=50), _CHANGES)
+        if not isinstance(incidents, Trouble):
+            self.changes.title = says.change_title(incidents)
+            self.changes.fill(incidents)
+
+    # --- actions
+
+    def perform(self, action: str) -> bool:
+        """Movement in the pane that has the cursor; enter opens its row."""
+        here, there = (self.grid, self.changes) if self.grid.active else (self.changes, self.grid)
+        if action in ("pane.next", "pane.previous"):
+            self._switch()
+        elif action == "row.open":
+            self._open()
+        elif (action == "row.down" and here is self.grid and here.rows.cursor + 1 >= len(here.rows.items)) or (
+            action == "row.up" and here is self.changes and here.rows.cursor == 0
+        ):
+            self._switch()
+        elif action == "filter.edit":
+            self.post_message(Open(Place("queue")))
+            self.app.call_after_refresh(self.app.run_action, "perform('filter.edit')")
+        elif action.startswith("select."):
+            return False
+        else:
+            return (here if here.rows.items else there).perform(action)
+        return True
+
+    def _switch(self) -> None:
+        if self.grid.active and not self.changes.rows.items:
+            return
+        self.grid.active, self.changes.active = self.changes.active, self.grid.active
+        self.grid.redraw()
+        self.changes.redraw()
+
+    def _open(self) -> None:
+        if self.grid.active and (age := self.grid.rows.current) is not None:
+            word = f"domain:{age.destination}" if age.destination else f"site:{age.site}"
+            self.post_message(Open(Place("queue", word)))
+        elif self.changes.active and (incident := self.changes.rows.current) is not None:
+            words = [
+                f"site:{incident.site}" if incident.site else "",
+                f"class:{incident.class_}" if incident.class_ else "",
+            ]
+            self.post_message(Open(Place("queue", " ".join(word for word in words if word))))
+
+    def on_virtual_table_opened(self) -> None:
+        """A second click."""
+        self._open()
+
+    def on_virtual_table_moved(self, message: VirtualTable.Moved) -> None:
+        """A click in the other pane brings the cursor there."""
+        if not message.table.active:
+            self._switch()

@@ -1,0 +1,269 @@
+"""The queue screen: a filter, the recipients it finds as a window on the whole list, and a preview of the one under the cursor.
+
+Owned here: which pages are asked for and how they are merged, and what a change is about. What a row says is in `present.queue`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, cast
+
+from textual.app import ComposeResult
+from textual.css.query import NoMatches
+
+from mailtui.console.actions import Scope
+from mailtui.console.link import Trouble
+from mailtui.console.place import Place
+from mailtui.console.present import queue as says
+from mailtui.console.present.line import Line
+from mailtui.console.widgets.bar import FilterBar
+from mailtui.console.widgets.canvas import Canvas
+from mailtui.console.widgets.rows import Rows
+from mailtui.console.widgets.table import Look, VirtualTable
+from mailtui.control.api import QueueCount, QueueList
+from mailtui.views import Counts, QueueRow
+
+from .view import Open, View
+
+PAGE: Final = 200
+#: Seconds of idleness before what is typed is counted, and for which a count is good enough.
+_IDLE, _COUNTED = 0.15, 2.0
+
+
+def order(name: str) -> tuple[str, int]:
+    """How ids `<queue id>.<n>` sort: as their rows were taken in."""
+    message, _, n = name.rpartition(".")
+    return message, int(n)
+
+
+class Queue(View):
+    """Tab 2."""
+
+    kind = "queue"
+
+    def compose(self) -> ComposeResult:
+        """Filter, list, preview."""
+        yield FilterBar()
+        look = Look(says.row, says.heading, "nothing found")
+        yield VirtualTable(Rows[QueueRow](lambda row: row.id, order), look, id="list")
+        yield Canvas(id="preview")
+
+    def on_mount(self) -> None:
+        """Nothing is known yet."""
+        self._counts: Counts | None = None
+        self._in_front = ""  # the id before the first row of the window, "" at the beginning of the list
+        self._shown: str | None = None  # the filter the window is of
+
+    @property
+    def table(self) -> VirtualTable[QueueRow]:
+        """The list."""
+        return cast("VirtualTable[QueueRow]", self.query_one("#list"))
+
+    @property
+    def bar(self) -> FilterBar:
+        """The filter bar."""
+        return self.query_one(FilterBar)
+
+    async def enter(self, place: Place) -> None:
+        """Another filter is another list."""
+        await super().enter(place)
+        self.shared.filter = place.subject
+        self.bar.put(place.subject)
+
+    # --- asking
+
+    async def refreshed(self) -> None:
+        """The visible part of the window again, and the count."""
+        if self._shown != self.place.subject:
+            await self._first()
+        else:
+            await self._again()
+        counts = await self.link.ask(QueueCount(filter=self.place.subject), _COUNTED)
+        if not isinstance(counts, Trouble):
+            self._counts = counts
+        self._tell()
+
+    async def _first(self) -> None:
+        filter = self.place.subject
+        page = await self.link.ask(QueueList(filter=filter, limit=PAGE))
+        if self._wrong(page) or filter != self.place.subject:
+            return
+        if self._shown != filter:
+            self.table.rows.clear()
+        self._shown, self._in_front = filter, ""
+        self.table.rows.start(page.rows, 0, page.after is None)
+        self.table.arrived()
+
+    async def _last(self) -> None:
+        filter = self.place.subject
+        page = await self.link.ask(QueueList(filter=filter, limit=PAGE, before="end"))
+        counts = await self.link.ask(QueueCount(filter=filter), _COUNTED)
+        if self._wrong(page) or filter != self.place.subject:
+            return
+        above = None if isinstance(counts, Trouble) else max(counts.recipients - len(page.rows), 0)
+        whole = len(page.rows) < PAGE
+        rows = self.table.rows
+        rows.start(page.rows, 0 if whole else above or None, True)
+        self._in_front = "" if whole else "?"
+        rows.place(len(rows.items) - 1)
+        self.table.arrived()
+
+    async def _again(self) -> None:
+        """The rows from above the visible ones to below them, merged by identity."""
+        rows, filter = self.table.rows, self.place.subject
+        low = max(rows.top - 5, 0)
+        after = rows.key(rows.items[low - 1]) if low else self._in_front
+        if after == "?":  # the window does not begin at the beginning: its first row is the anchor
+            low, after = 1, rows.key(rows.items[0])
+        wanted = rows.height + 10
+        top = rows.key(rows.items[low]) if low < len(rows.items) else ""
+        page = await self.link.ask(QueueList(filter=filter, limit=wanted, after=after))
+        moved = low < len(rows.items) and rows.key(rows.items[low]) != top
+        if self._wrong(page) or filter != self.place.subject or moved:
+            return
+        rows.merge(low, page.rows, page.after is None, self.table.holds)
+        self.table.arrived()
+
+    async def _more(self, direction: str) -> None:
+        rows, filter = self.table.rows, self.place.subject
+        if direction == "after":
+            edge = rows.key(rows.items[-1])
+            page = await self.link.ask(QueueList(filter=filter, limit=PAGE, after=edge))
+            if self._wrong(page) or not rows.items or rows.key(rows.items[-1]) != edge:
+                return
+            rows.extend(page.rows, page.after is None)
+        else:
+            edge = rows.key(rows.items[0])
+            page = await self.link.ask(QueueList(filter=filter, limit=PAGE, before=edge))
+            if self._wrong(page) or not rows.items or rows.key(rows.items[0]) != edge:
+                return
+            rows.prepend(page.rows, len(page.rows) < PAGE)
+            self._in_front = "" if rows.above == 0 else "?"
+        if rows.above and self._in_front != "?":
+            self._in_front = "?"  # the first rows were forgotten
+        self.table.arrived()
+
+    def _wrong(self, page: object) -> bool:
+        """Whether there is no page; the reason stands under the filter."""
+        trouble = isinstance(page, Trouble)
+        self.bar.wrong(says.error(page.text) if isinstance(page, Trouble) and not self.link.offline else [])
+        return trouble
+
+    async def _count(self, text: str) -> None:
+        await asyncio.sleep(_IDLE)
+        counts = await self.link.ask(QueueCount(filter=text))
+        if isinstance(counts, Trouble):
+            self.bar.wrong(says.error(counts.text))
+            self.bar.found("")
+        else:
+            self.bar.wrong([])
+            self.bar.found(says.found(counts, self._waiting))
+
+    # --- showing
+
+    @property
+    def _waiting(self) -> int:
+        if self.link.status is None:
+            return 0
+        queue = self.link.status.queue
+        return queue.queued + queue.sending + queue.deferred + queue.held
+
+    def _tell(self) -> None:
+        if not self.bar.editing:
+            self.bar.put(self.place.subject)
+            self.bar.found(says.found(self._counts, self._waiting))
+        self._preview()
+
+    def _preview(self) -> None:
+        try:
+            preview = self.query_one("#preview", Canvas)
+        except NoMatches:
+            return
+        if preview.display:
+            preview.show(says.preview(self.table.rows.current, *self.size[:1], preview.size.height))
+
+    def note(self) -> Line:
+        """What is marked, and where the cursor is."""
+        rows = self.table.rows
+        total = self._counts.recipients if self._counts else len(rows.items)
+        marked = f"{len(rows.marks):,}" if rows.marks and not rows.all_marked else ""
+        if rows.all_marked:
+            marked = f"all but {len(rows.marks):,}" if rows.marks else "all"
+        return says.note(rows.position, total, marked, rows.newer)
+
+    # --- actions
+
+    def scope(self) -> Scope:
+        """Marks win over the cursor."""
+        rows = self.table.rows
+        if rows.all_marked:
+            but = f"not id:{','.join(rows.marks)}" if rows.marks else ""
+            return Scope(
+                "filter",
+                filter=" ".join(
+                    word
+                    for word in (f"({self.place.subject})" if but and self.place.subject else self.place.subject, but)
+                    if word
+                ),
+            )
+        if rows.marks:
+            return Scope("marked", tuple(rows.marks))
+        return Scope("cursor", (rows.current.id,) if rows.current else ())
+
+    def perform(self, action: str) -> bool:
+        """The list's movements and marks, the filter, the preview, and opening a message."""
+        if action == "row.open":
+            self._open()
+        elif action == "row.first":
+            self.run_worker(self._first_row(), group="page", exclusive=True)
+        elif action == "row.last":
+            self.run_worker(self._last(), group="page", exclusive=True)
+        elif action == "filter.edit":
+            self.bar.edit()
+        elif action == "filter.clear":
+            self.post_message(Open(Place("queue")))
+        elif action == "view.preview":
+            preview = self.query_one("#preview", Canvas)
+            preview.display = not preview.display
+            self.call_after_refresh(self._preview)
+        else:
+            return self.table.perform(action)
+        return True
+
+    async def _first_row(self) -> None:
+        if self._in_front:
+            await self._first()
+        self.table.perform("row.first")
+
+    def _open(self) -> None:
+        if (row := self.table.rows.current) is not None:
+            self.post_message(Open(Place("message", row.id)))
+
+    def on_virtual_table_opened(self) -> None:
+        """A second click."""
+        self._open()
+
+    def on_virtual_table_moved(self, message: VirtualTable.Moved) -> None:
+        """Another row is under the cursor."""
+        self._preview()
+
+    def on_virtual_table_wanted(self, message: VirtualTable.Wanted) -> None:
+        """The window comes to an end."""
+        self.run_worker(self._more(message.direction), group="page", exclusive=True)
+
+    def on_filter_bar_typed(self, message: FilterBar.Typed) -> None:
+        """Count what would be found."""
+        self.run_worker(self._count(message.text), group="count", exclusive=True)
+
+    async def on_filter_bar_kept(self, message: FilterBar.Kept) -> None:
+        """Show what it finds, unless it is wrong."""
+        counts = await self.link.ask(QueueCount(filter=message.text))
+        if isinstance(counts, Trouble):
+            self.bar.wrong(says.error(counts.text))
+            return
+        self.bar.stop()
+        self.post_message(Open(Place("queue", message.text.strip())))
+
+    def on_filter_bar_left(self) -> None:
+        """The count of the filter that is shown."""
+        self._tell()
