@@ -29,7 +29,7 @@ from .launch import Ended, Options
 from .link import Link
 from .place import Place, Trail
 from .present import frame
-from .present.line import BLANK, Tone, edges, fit, line
+from .present.line import BLANK, Line, Tone, edges, fit, line
 from .screens.confirm import Confirm
 from .screens.leave import Leave
 from .screens.message import Message
@@ -169,7 +169,7 @@ class Console(App[Ended]):
         ]
         self._show("footer", frame.footer(keys, room))
 
-    def _show(self, name: str, whole: frame.Line) -> None:
+    def _show(self, name: str, whole: Line) -> None:
         self.screen_stack[0].query_one(f"#{name}", Canvas).show([fit(whole, self.size.width)])
 
     def say(self, text: str, tone: Tone = "") -> None:

@@ -85,7 +85,7 @@ class Changes:
         self.running, self._stopping = True, False
         try:
             async with asyncio.TaskGroup() as group:
-                answer = group.create_task(self._link.ask(cast("Request[Affected | Preview]", request)))
+                answer = group.create_task(self._asked(request))
                 while not (await asyncio.wait({answer}, timeout=_LOOK))[0]:
                     await self._watch(mine)
         finally:
@@ -98,6 +98,9 @@ class Changes:
             self._undoable.append(result)
         self._tell(says.result(result), "ok" if result.done else "warn")
         return True
+
+    async def _asked(self, request: api.Action | api.Undo) -> Affected | Preview | Trouble:
+        return await self._link.ask(cast("Request[Affected | Preview]", request))
 
     async def _watch(self, mine: Callable[[AuditRow], bool]) -> None:
         rows = await self._link.ask(api.Audit(limit=_ROWS))

@@ -110,11 +110,10 @@ class Link:
             del self._answers[next(iter(self._answers))]
 
     def _failed(self, error: MailtuiError) -> Trouble:
+        refused = isinstance(error, ControlError) and error.code in ("forbidden", "version")
         if isinstance(error, RelayNotRunning):
             self.offline = "no relay answers"
-        elif (isinstance(error, ControlError) and error.code in ("forbidden", "version")) or (
-            isinstance(error, Unavailable) and self.status is None
-        ):
+        elif refused or (isinstance(error, Unavailable) and self.status is None):
             self.offline = str(error)
         code = error.code if isinstance(error, ControlError) else type(error).__name__
         return Trouble(code, str(error), getattr(error, "hint", ""))

@@ -24,6 +24,7 @@ DONE: Final = {
     "undo": "undone",
 }
 WIDTH: Final = 74
+_LARGE: Final = "too large to be kept: the number is checked"
 
 
 def dialog(
@@ -41,12 +42,7 @@ def dialog(
         line((what, "strong"), ("   " + size(plan.bytes), "dim")),
         BLANK,
         line(("filter  ", "dim"), plan.filter or ", ".join(scope.ids)),
-        line(
-            ("plan    ", "dim"),
-            f"{plan.plan}, fixed now: later mail is not touched"
-            if plan.plan
-            else "too large to be kept: the number is checked",
-        ),
+        line(("plan    ", "dim"), f"{plan.plan}, fixed now: later mail is not touched" if plan.plan else _LARGE),
         line(("skipped ", "dim"), (rest, "warn") if rest else "none"),
         line(("states  ", "dim"), shares(plan.by_state)),
         line(("to      ", "dim"), shares(plan.by_destination)),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final, cast
 
+from msgspec.structs import replace
 from textual.app import ComposeResult
 
 from mailtui.console.actions import Scope
@@ -156,8 +157,8 @@ class Message(View):
     async def _sibling(self, later: bool) -> None:
         """The next message of the queue's list, or the one before."""
         here = self.place.subject
-        filter = self.shared.filter
-        request = QueueList(filter=filter, limit=1, **({"after": here} if later else {"before": here}))
+        ask = QueueList(filter=self.shared.filter, limit=1)
+        request = replace(ask, after=here) if later else replace(ask, before=here)
         page = await self.link.ask(request)
         if isinstance(page, Trouble):
             self._tell(page)

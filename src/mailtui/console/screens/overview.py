@@ -17,7 +17,9 @@ from mailtui.console.present.line import beside, fit
 from mailtui.console.widgets.canvas import Canvas
 from mailtui.console.widgets.rows import Rows
 from mailtui.console.widgets.table import Look, VirtualTable
-from mailtui.control.api import Forecast, Incidents, QueueAges, Samples, Status, Suspensions
+from mailtui.control.api import Forecast, Incidents, QueueAges, Status
+from mailtui.control.api_history import Samples
+from mailtui.control.api_suspend import Suspensions
 from mailtui.findings import IncidentRow, MomentRow
 from mailtui.views import AgeRow
 
@@ -100,23 +102,25 @@ class Overview(View):
 
     def perform(self, action: str) -> bool:
         """Movement in the pane that has the cursor; enter opens its row."""
-        here, there = (self.grid, self.changes) if self.grid.active else (self.changes, self.grid)
-        if action in ("pane.next", "pane.previous"):
+        if action in ("pane.next", "pane.previous") or self._leaves(action):
             self._switch()
         elif action == "row.open":
             self._open()
-        elif (action == "row.down" and here is self.grid and here.rows.cursor + 1 >= len(here.rows.items)) or (
-            action == "row.up" and here is self.changes and here.rows.cursor == 0
-        ):
-            self._switch()
         elif action == "filter.edit":
             self.post_message(Open(Place("queue")))
             self.app.call_after_refresh(self.app.run_action, "perform('filter.edit')")
         elif action.startswith("select."):
             return False
         else:
-            return (here if here.rows.items else there).perform(action)
+            return (self.grid if self.grid.active else self.changes).perform(action)
         return True
+
+    def _leaves(self, action: str) -> bool:
+        """Whether a step goes from the last row of the grid to the changes, or back."""
+        rows = self.grid.rows
+        if self.grid.active:
+            return action == "row.down" and rows.cursor + 1 >= len(rows.items)
+        return action == "row.up" and self.changes.rows.cursor == 0
 
     def _switch(self) -> None:
         if self.grid.active and not self.changes.rows.items:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 from typing import Final, cast
 
+from msgspec.structs import replace
 from textual.app import ComposeResult
-from textual.css.query import NoMatches
 
 from mailtui.console.actions import Scope
 from mailtui.console.link import Trouble
@@ -21,11 +21,13 @@ from mailtui.console.widgets.canvas import Canvas
 from mailtui.console.widgets.rows import Rows
 from mailtui.console.widgets.table import Look, VirtualTable
 from mailtui.control.api import QueueCount, QueueList
-from mailtui.views import Counts, QueueRow
+from mailtui.views import Counts, QueuePage, QueueRow
 
 from .view import Open, View
 
 PAGE: Final = 200
+#: In front of a window that does not begin where its list does.
+_UNKNOWN: Final = "?"
 #: Seconds of idleness before what is typed is counted, and for which a count is good enough.
 _IDLE, _COUNTED = 0.15, 2.0
 
@@ -85,8 +87,7 @@ class Queue(View):
 
     async def _first(self) -> None:
         filter = self.place.subject
-        page = await self.link.ask(QueueList(filter=filter, limit=PAGE))
-        if self._wrong(page) or filter != self.place.subject:
+        if (page := await self._page(QueueList(filter=filter, limit=PAGE))) is None:
             return
         if self._shown != filter:
             self.table.rows.clear()
@@ -95,59 +96,54 @@ class Queue(View):
         self.table.arrived()
 
     async def _last(self) -> None:
-        filter = self.place.subject
-        page = await self.link.ask(QueueList(filter=filter, limit=PAGE, before="end"))
+        filter, rows = self.place.subject, self.table.rows
+        page = await self._page(QueueList(filter=filter, limit=PAGE, before="end"))
         counts = await self.link.ask(QueueCount(filter=filter), _COUNTED)
-        if self._wrong(page) or filter != self.place.subject:
+        if page is None:
             return
-        above = None if isinstance(counts, Trouble) else max(counts.recipients - len(page.rows), 0)
         whole = len(page.rows) < PAGE
-        rows = self.table.rows
+        above = None if isinstance(counts, Trouble) else max(counts.recipients - len(page.rows), 0)
         rows.start(page.rows, 0 if whole else above or None, True)
-        self._in_front = "" if whole else "?"
+        self._in_front = "" if whole else _UNKNOWN
         rows.place(len(rows.items) - 1)
         self.table.arrived()
 
     async def _again(self) -> None:
         """The rows from above the visible ones to below them, merged by identity."""
-        rows, filter = self.table.rows, self.place.subject
+        rows = self.table.rows
         low = max(rows.top - 5, 0)
         after = rows.key(rows.items[low - 1]) if low else self._in_front
-        if after == "?":  # the window does not begin at the beginning: its first row is the anchor
+        if after == _UNKNOWN:  # the window begins somewhere: its first row is the anchor
             low, after = 1, rows.key(rows.items[0])
-        wanted = rows.height + 10
-        top = rows.key(rows.items[low]) if low < len(rows.items) else ""
-        page = await self.link.ask(QueueList(filter=filter, limit=wanted, after=after))
-        moved = low < len(rows.items) and rows.key(rows.items[low]) != top
-        if self._wrong(page) or filter != self.place.subject or moved:
+        first = rows.items[low : low + 1]
+        page = await self._page(QueueList(filter=self.place.subject, limit=rows.height + 10, after=after))
+        if page is None or [rows.key(row) for row in rows.items[low : low + 1]] != [rows.key(row) for row in first]:
             return
         rows.merge(low, page.rows, page.after is None, self.table.holds)
         self.table.arrived()
 
     async def _more(self, direction: str) -> None:
-        rows, filter = self.table.rows, self.place.subject
-        if direction == "after":
-            edge = rows.key(rows.items[-1])
-            page = await self.link.ask(QueueList(filter=filter, limit=PAGE, after=edge))
-            if self._wrong(page) or not rows.items or rows.key(rows.items[-1]) != edge:
-                return
+        rows, later = self.table.rows, direction == "after"
+        edge = rows.key(rows.items[-1 if later else 0])
+        request = QueueList(filter=self.place.subject, limit=PAGE)
+        page = await self._page(replace(request, after=edge) if later else replace(request, before=edge))
+        if page is None or not rows.items or rows.key(rows.items[-1 if later else 0]) != edge:
+            return
+        if later:
             rows.extend(page.rows, page.after is None)
         else:
-            edge = rows.key(rows.items[0])
-            page = await self.link.ask(QueueList(filter=filter, limit=PAGE, before=edge))
-            if self._wrong(page) or not rows.items or rows.key(rows.items[0]) != edge:
-                return
             rows.prepend(page.rows, len(page.rows) < PAGE)
-            self._in_front = "" if rows.above == 0 else "?"
-        if rows.above and self._in_front != "?":
-            self._in_front = "?"  # the first rows were forgotten
+        self._in_front = _UNKNOWN if rows.above != 0 else ""
         self.table.arrived()
 
-    def _wrong(self, page: object) -> bool:
-        """Whether there is no page; the reason stands under the filter."""
-        trouble = isinstance(page, Trouble)
-        self.bar.wrong(says.error(page.text) if isinstance(page, Trouble) and not self.link.offline else [])
-        return trouble
+    async def _page(self, request: QueueList) -> QueuePage | None:
+        """A page of the list that is shown; None when there is none, the reason stands under the filter, or nobody wants it any more."""
+        page = await self.link.ask(request)
+        if isinstance(page, Trouble):
+            self.bar.wrong([] if self.link.offline else says.error(page.text))
+            return None
+        self.bar.wrong([])
+        return page if request.filter == self.place.subject else None
 
     async def _count(self, text: str) -> None:
         await asyncio.sleep(_IDLE)
@@ -175,12 +171,9 @@ class Queue(View):
         self._preview()
 
     def _preview(self) -> None:
-        try:
-            preview = self.query_one("#preview", Canvas)
-        except NoMatches:
-            return
+        preview = self.query_one("#preview", Canvas)
         if preview.display:
-            preview.show(says.preview(self.table.rows.current, *self.size[:1], preview.size.height))
+            preview.show(says.preview(self.table.rows.current, self.size.width, preview.size.height))
 
     def note(self) -> Line:
         """What is marked, and where the cursor is."""
@@ -197,15 +190,10 @@ class Queue(View):
         """Marks win over the cursor."""
         rows = self.table.rows
         if rows.all_marked:
-            but = f"not id:{','.join(rows.marks)}" if rows.marks else ""
-            return Scope(
-                "filter",
-                filter=" ".join(
-                    word
-                    for word in (f"({self.place.subject})" if but and self.place.subject else self.place.subject, but)
-                    if word
-                ),
-            )
+            filter = self.place.subject
+            if rows.marks:
+                filter = f"{f'({filter}) ' if filter else ''}not id:{','.join(rows.marks)}"
+            return Scope("filter", filter=filter)
         if rows.marks:
             return Scope("marked", tuple(rows.marks))
         return Scope("cursor", (rows.current.id,) if rows.current else ())

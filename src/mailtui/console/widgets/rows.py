@@ -1,7 +1,7 @@
 """A window on a long list: some rows of it in order, a cursor and marks that stay with what they are on, and an order that holds.
 
-Owned here: that state and how fresh answers are merged into it. It knows neither terminal nor relay: rows are anything with a key, positions
-in a list that sorts the same for ever (`order`).
+Owned here: that state and how fresh answers are merged into it. It knows neither terminal nor relay: rows are anything with a key, in a
+list that sorts the same for ever (`order`).
 """
 
 from __future__ import annotations
@@ -94,13 +94,14 @@ class Rows(Generic[T]):
     # --- marks
 
     def toggle(self) -> None:
-        """Mark the cursor's row, or not any more."""
+        """Mark the cursor's row, or not any more, and go on."""
         if self.current is not None:
             name = self.key(self.current)
             if name in self.marks:
                 del self.marks[name]
             else:
                 self.marks[name] = None
+            self.move(1)
 
     def mark_all(self) -> None:
         """Mark the whole list, what is not loaded too."""
@@ -156,7 +157,7 @@ class Rows(Generic[T]):
         self.items[:0] = rows
         self.cursor, self.top = self.cursor + len(rows), self.top + len(rows)
         self.above = 0 if begins else None if self.above is None else max(self.above - len(rows), 0)
-        if (surplus := len(self.items) - KEPT) > 0 and self.cursor < KEPT:
+        if len(self.items) > KEPT > self.cursor:
             del self.items[KEPT:]
             self.ends = False
 

@@ -134,7 +134,7 @@ class VirtualTable(Canvas, Generic[T]):
             "page.up": lambda: rows.move(-rows.height),
             "row.first": lambda: rows.place(0),
             "row.last": lambda: rows.place(len(rows.items) - 1),
-            "select.mark": lambda: (rows.toggle(), rows.move(1))[-1],
+            "select.mark": rows.toggle,
             "select.range": rows.range,
             "select.all": rows.mark_all,
             "select.invert": rows.invert,
