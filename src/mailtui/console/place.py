@@ -38,8 +38,8 @@ class Trail:
 
     @property
     def tab(self) -> str:
-        """The tab this trail began at."""
-        return self._places[0].kind
+        """The tab one is in: the last of the trail."""
+        return next((place.kind for place in reversed(self._places) if place.kind in TABS), self._places[0].kind)
 
     @property
     def titles(self) -> tuple[str, ...]:

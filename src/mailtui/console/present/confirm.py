@@ -12,7 +12,7 @@ from mailtui.console.actions import Scope, Tier
 from mailtui.display import plural, size
 from mailtui.views import Affected, AuditRow, Preview, Share
 
-from .line import BLANK, Line, Part, box, edges, line
+from .line import BLANK, Line, Part, box, edges, line, wrap
 
 #: What a verb has done, as a participle.
 DONE: Final = {
@@ -47,7 +47,7 @@ def dialog(
         line(("states  ", "dim"), shares(plan.by_state)),
         line(("to      ", "dim"), shares(plan.by_destination)),
         line(("from    ", "dim"), shares(plan.by_sender)),
-        *(line((sentence, "warn")) for sentence in plan.irreversible),
+        *(line((text, "warn")) for sentence in plan.irreversible for text in wrap(sentence, room - 4)),
         BLANK,
         _question(plan, tier, typed),
         line((hint or " ", "accent")),

@@ -75,6 +75,21 @@ def pad(text: str, room: int, right: bool = False) -> str:
     return blanks + text if right else text + blanks
 
 
+def wrap(text: str, room: int) -> list[str]:
+    """Any text as safe lines of at most `room` cells, broken between words where that is possible."""
+    lines: list[str] = []
+    left = safe_text(text)
+    while width(left) > room:
+        head = left
+        while width(head) > room:
+            head = head[: max(room - (width(head) - len(head)), 1)] if len(head) > room else head[:-1]
+        space = head.rfind(" ")
+        at = space if space > room // 2 else len(head)
+        lines.append(left[:at])
+        left = left[at:].lstrip(" ")
+    return [*lines, left]
+
+
 def middle(text: str, room: int) -> str:
     """An address in at most `room` cells: cut in its middle, where it says least."""
     text = safe_text(text)

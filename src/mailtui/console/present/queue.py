@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from mailtui.display import age, size
 from mailtui.views import Counts, QueueRow
 
-from .line import Line, Part, box, line, middle, pad
+from .line import Line, Part, box, line, middle, pad, wrap
 from .values import reply, short, state, until
 
 _WIDE = 100
@@ -85,6 +85,7 @@ def note(position: int | None, total: int, marked: str, newer: int) -> Line:
     return line(*parts)
 
 
-def error(text: str) -> list[Line]:
+def error(text: str, room: int) -> list[Line]:
     """What is wrong with a filter, with its caret."""
-    return [line((" " + part, "bad")) for part in text.split("\n")[:3]]
+    reason, *where = text.split("\n")[:3]
+    return [line((" " + part, "bad")) for part in (*wrap(reason, max(room - 2, 20))[:2], *where)]

@@ -140,7 +140,7 @@ class Queue(View):
         """A page of the list that is shown; None when there is none, the reason stands under the filter, or nobody wants it any more."""
         page = await self.link.ask(request)
         if isinstance(page, Trouble):
-            self.bar.wrong([] if self.link.offline else says.error(page.text))
+            self.bar.wrong([] if self.link.offline else says.error(page.text, self.size.width))
             return None
         self.bar.wrong([])
         return page if request.filter == self.place.subject else None
@@ -149,7 +149,7 @@ class Queue(View):
         await asyncio.sleep(_IDLE)
         counts = await self.link.ask(QueueCount(filter=text))
         if isinstance(counts, Trouble):
-            self.bar.wrong(says.error(counts.text))
+            self.bar.wrong(says.error(counts.text, self.size.width))
             self.bar.found("")
         else:
             self.bar.wrong([])
@@ -247,7 +247,7 @@ class Queue(View):
         """Show what it finds, unless it is wrong."""
         counts = await self.link.ask(QueueCount(filter=message.text))
         if isinstance(counts, Trouble):
-            self.bar.wrong(says.error(counts.text))
+            self.bar.wrong(says.error(counts.text, self.size.width))
             return
         self.bar.stop()
         self.post_message(Open(Place("queue", message.text.strip())))

@@ -79,6 +79,7 @@ class FilterBar(Widget):
         """What is wrong; nothing when nothing is."""
         error = self.query_one("#error", Canvas)
         error.display = bool(lines)
+        error.styles.height = len(lines)
         error.show(lines)
 
     def stop(self) -> None:
