@@ -25,7 +25,8 @@ _LOOK: Final = 0.05
 
 @contextmanager
 def child(arguments: Sequence[str], control: Path, log: Path, goes_on: Callable[[], bool]) -> Iterator[None]:
-    """`mailtui ARGUMENTS` from before `control` answers until the end; SIGTERM then, unless `goes_on`. ControlError when it does not start."""
+    """`mailtui ARGUMENTS` from before `control` answers until the end; SIGTERM then, unless it `goes_on`. ControlError when it
+    does not start."""
     command = [sys.executable, "-m", "mailtui", *arguments]
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:

@@ -25,7 +25,7 @@ from .context import Context, pass_context
 F = TypeVar("F", bound=Callable[..., object])
 
 _DEMO: Final = 86_400
-_HINT: Final = "the demo's incident unfolds within a minute: enter opens, esc goes back, / filters, q ends"
+_HINT: Final = "an incident unfolds within a minute; enter opens, esc goes back, q ends"
 
 
 def looks(command: F) -> F:

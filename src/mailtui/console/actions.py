@@ -18,6 +18,8 @@ Tier = Literal[0, 1, 2]
 LISTS: Final = frozenset({"overview", "queue", "message", "domains", "domain", "incident", "live", "suppress", "audit"})
 ROWS: Final = frozenset({"queue", "message"})
 QUEUE: Final = frozenset({"queue"})
+FILTERED: Final = frozenset({"overview", "queue"})
+PANES: Final = frozenset({"overview", "message", "domain"})
 #: Recipients from which even what can be undone must be typed, and the part of the queue.
 MANY, SHARE = 1000, 0.1
 
@@ -91,8 +93,8 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("page.up", "pageup,ctrl+u", "page up", "one page up", "move"),
     Action("row.first", "g,home", "first", "the first row", "move"),
     Action("row.last", "G,end", "last", "the last row, newest", "move"),
-    Action("pane.next", "tab", "next pane", "the next pane", "move"),
-    Action("pane.previous", "shift+tab", "previous pane", "the pane before", "move"),
+    Action("pane.next", "tab", "pane", "the next pane", "move", PANES, foot=5),
+    Action("pane.previous", "shift+tab", "previous pane", "the pane before", "move", PANES),
     Action(
         "item.next", "]", "next", "the next sibling: message, domain", "move", frozenset({"message", "domain"}), foot=6
     ),
@@ -103,12 +105,12 @@ ACTIONS: Final[tuple[Action, ...]] = (
         _tab(number, kind)
         for number, kind in enumerate(("overview", "queue", "domains", "incident", "live", "suppress", "audit"), 1)
     ),
-    Action("filter.edit", "/", "filter", "edit the filter: enter keeps it, esc restores", "view", foot=9),
+    Action("filter.edit", "/", "filter", "edit the filter: enter keeps it, esc restores", "view", FILTERED, foot=9),
     Action("filter.clear", "ctrl+x", "no filter", "show everything again", "view", QUEUE),
     Action("view.freeze", "z", "freeze", "stop the picture, or let it go on", "view", foot=4),
-    Action("view.preview", "p", "preview", "the preview below the list, or none", "view", QUEUE),
+    Action("view.preview", "p", "preview", "the preview below the list, or none", "view", QUEUE, foot=1),
     Action("select.mark", "space", "mark", "mark the row and go on", "select", QUEUE, foot=8),
-    Action("select.range", "v", "range", "mark from here to where v is pressed again", "select", QUEUE),
+    Action("select.range", "v", "range", "mark from here to where v is pressed again", "select", QUEUE, foot=1),
     Action("select.all", "*", "all", "mark all that the filter finds", "select", QUEUE, foot=7),
     Action("select.invert", "i", "invert", "mark what is not marked", "select", QUEUE),
     Action("select.clear", "\\", "unmark", "take all marks away", "select", QUEUE),
@@ -117,7 +119,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("msg.release", "L", "release", "give held mail back to its schedule", "change", ROWS, 7, api.Release),
     Action("msg.purge", "D", "purge", "remove without telling the sender", "change", ROWS, 6, api.Purge),
     Action("msg.bounce", "B", "bounce", "give up now and tell the sender", "change", ROWS, 5, api.Bounce),
-    Action("app.undo", "u", "undo", "take back the last change made here", "change", foot=3),
+    Action("app.undo", "u", "undo", "take back the last change made here", "change"),
     Action("app.back", "escape,h", "back", "to where you came from", "app", foot=2),
     Action("app.lock", "K", "lock", "make this console read-only, or not", "app"),
     Action("app.suspend", "ctrl+z", "suspend", "back to the shell; `fg` returns", "app"),

@@ -19,6 +19,7 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 
+from mailtui.display import age
 from mailtui.errors import ConfigError
 from mailtui.views import Preview
 
@@ -153,13 +154,15 @@ class Console(App[Ended]):
             return
         room = self.size.width
         link, now = self.link, datetime.now(UTC)
-        bar = frame.Bar(link.status, link.state.value, link.age, link.offline, self.read_only, now)
+        frozen = None if link.frozen_at is None else datetime.fromtimestamp(link.frozen_at, UTC)
+        bar = frame.Bar(link.status, link.state.value, link.age, frozen, self.read_only, now)
         self._show("title", frame.title(bar, room))
         self._show("tabs", frame.tabs(self.trail.tab, self._standing.screens, room))
         self._show("crumb", frame.crumb(self.trail.titles, self.view.note(), room))
         text, tone, until = self._said
         if time.monotonic() > until and not self.changes.running:
-            text, tone = (f"offline: {link.offline}; what is shown is old", "bad") if link.offline else ("", "")
+            old = f"; what is shown is {age(link.age)} old" if link.status else ""
+            text, tone = (f"offline: {link.offline}{old}", "bad") if link.offline else ("", "")
         undo = line((f"u undo({self.changes.undoable}) ", "dim")) if self.changes.undoable else BLANK
         self._show("status", edges(line((" " + text, tone)), undo, room))
         keys = [

@@ -28,7 +28,7 @@ class Bar:
     status: StatusView | None
     state: str
     seconds: float
-    reason: str
+    frozen_at: datetime | None
     read_only: bool
     now: datetime
 
@@ -62,8 +62,10 @@ def _grounded(whole: Line) -> Line:
 
 def _link(bar: Bar) -> Part:
     said = bar.state
-    if bar.state in ("LIVE", "STALE"):
-        said += f" {age(bar.seconds)}" if bar.status is not None else ""
+    if bar.state in ("LIVE", "STALE") and bar.status is not None:
+        said += f" {age(bar.seconds)}"
+    elif bar.frozen_at is not None:
+        said += f" {bar.frozen_at.astimezone():%H:%M:%S}"
     return said, _LINK[bar.state]
 
 

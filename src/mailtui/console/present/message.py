@@ -14,7 +14,7 @@ from mailtui.findings import WhyView
 from mailtui.model import TranscriptLine
 from mailtui.views import AttemptView, MessageView, QueueRow
 
-from .line import Line, Part, Tone, box, line, middle, pad
+from .line import Line, Part, Tone, box, line, middle, pad, wrap
 from .values import reply, state, until
 
 _DIRECTIONS: Final[dict[str, tuple[str, Tone]]] = {"<": ("<", ""), ">": (">", "accent"), "*": ("=", "dim")}
@@ -35,7 +35,9 @@ def envelope(message: MessageView | None, why: WhyView | None, now: datetime, ro
         line(("subj  ", "dim"), mail.subject or "-"),
     ]
     if why is not None:
-        body.append(line(("why   ", "dim"), (why.answer, "warn" if why.state in ("deferred", "held") else "")))
+        tone: Tone = "warn" if why.state in ("deferred", "held") else ""
+        answer = enumerate(wrap(why.answer, room - 10))
+        body += [line(("      " if part else "why   ", "dim"), (text, tone)) for part, text in answer]
     return box(f"Message {message.id}", body, room, height)
 
 
@@ -65,30 +67,47 @@ def attempt_title(attempts: Sequence[AttemptView], index: int, now: datetime) ->
     return f"Attempt {index + 1} of {len(attempts)}, {clock(one.started, now)}, {seconds:.2f} s, {where}, {one.disposition}"
 
 
+#: The direction of a line that goes on.
+_FOLDED: Final = " "
+#: Cells of the time and direction in front of what was said.
+SPOKEN: Final = 11
+
+
 class Spoken(tuple[int, TranscriptLine]):
     """A line of a dialogue and its number, which tells equal lines apart."""
 
     __slots__ = ()
 
 
-def dialogue(attempts: Sequence[AttemptView], index: int) -> list[Spoken]:
-    """The lines of an attempt; what is known of one whose transcript is gone."""
+def dialogue(attempts: Sequence[AttemptView], index: int, room: int) -> list[Spoken]:
+    """The lines of an attempt, folded into `room` cells; what is known of one whose transcript is gone."""
     if not attempts:
         return []
     one = attempts[index]
     lines = one.transcript or (
         TranscriptLine(0, "*", f"no transcript kept; {reply(one.code, one.enhanced, one.text)}"),
     )
-    return [Spoken((number, spoken)) for number, spoken in enumerate(lines)]
+    folded = [
+        TranscriptLine(spoken.ms, _FOLDED if part else spoken.dir, text)
+        for spoken in lines
+        for part, text in enumerate(wrap(spoken.line, room))
+    ]
+    return [Spoken((number, spoken)) for number, spoken in enumerate(folded)]
 
 
 def spoken(numbered: Spoken, room: int) -> Line:
     """`0.041 < 220 mx.example ESMTP`: seconds, direction, what was said; refusals are toned."""
     _, said = numbered
+    if said.dir == _FOLDED:
+        return line(" " * SPOKEN, said.line)
     glyph, tone = _DIRECTIONS.get(said.dir, ("?", "dim"))
     refused = said.dir == "<" and said.line[:1] in "45" and said.line[:3].isdigit()
     told: Tone = ("bad" if said.line.startswith("5") else "warn") if refused else tone
-    parts: list[Part] = [(pad(f"{said.ms / 1000:.3f}", 8, True), "dim"), (f" {glyph} ", tone), (said.line, told)]
+    parts: list[Part] = [
+        (pad(f"{said.ms / 1000:.3f}", SPOKEN - 3, True), "dim"),
+        (f" {glyph} ", tone),
+        (said.line, told),
+    ]
     return line(*parts)
 
 
@@ -98,6 +117,4 @@ def note(row: QueueRow | None, now: datetime) -> Line:
         return ()
     letter = state(row.state)
     upcoming = f", next {until(row.next_attempt, now)}" if row.next_attempt else ""
-    return line(
-        (letter.text, letter.tone), f" {row.state}{upcoming}, age {age(row.age_seconds)}", ("   [ ] move", "dim")
-    )
+    return line((letter.text, letter.tone), f" {row.state}{upcoming}, age {age(row.age_seconds)}")

@@ -101,7 +101,7 @@ class Message(View):
 
     def _speak(self, now: datetime) -> None:
         table, index = self.dialogue, self._index
-        lines = says.dialogue(self._attempts, index)
+        lines = says.dialogue(self._attempts, index, max(self.size.width - 8 - says.SPOKEN, 20))
         title = says.attempt_title(self._attempts, index, now)
         same = title == table.title and len(lines) == len(table.rows.items)
         table.title = title
