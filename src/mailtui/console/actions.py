@@ -147,5 +147,5 @@ def tier(verb: type[api.Action], recipients: int, waiting: int, environment: str
 
 def command_line(verb: type[api.Action], scope: Scope) -> str:
     """The same change as a command."""
-    words = [scope.filter] if scope.filter else ["--all"] if scope.kind == "filter" else list(scope.ids)
-    return " ".join(["mailtui", verb.name, *(word if word == scope.filter else shlex.quote(word) for word in words)])
+    words = (scope.filter,) if scope.filter else ("--all",) if scope.kind == "filter" else scope.ids
+    return shlex.join(["mailtui", verb.name, *words])
