@@ -33,7 +33,9 @@ def test_navigation_is_shadowed_nowhere() -> None:
         (api.Retry, 5, 100, "PROD", 2),
     ],
 )
-def test_danger_asks_for_more(verb: type[api.Action], recipients: int, waiting: int, environment: str, expected: int) -> None:
+def test_danger_asks_for_more(
+    verb: type[api.Action], recipients: int, waiting: int, environment: str, expected: int
+) -> None:
     assert tier(verb, recipients, waiting, environment) == expected
 
 

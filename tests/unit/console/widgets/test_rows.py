@@ -96,7 +96,9 @@ def test_no_more_rows_are_kept_than_there_may_be() -> None:
     assert (len(window.items), window.above, window.current) == (KEPT, 200, f"{KEPT - 1:05}")
 
 
-@given(st.lists(st.sets(st.integers(0, 30), min_size=1), min_size=1, max_size=5), st.lists(st.integers(-9, 9), max_size=8))
+@given(
+    st.lists(st.sets(st.integers(0, 30), min_size=1), min_size=1, max_size=5), st.lists(st.integers(-9, 9), max_size=8)
+)
 def test_the_cursor_is_always_on_a_row_in_sight(answers: list[set[int]], moves: list[int]) -> None:
     window = rows(*(f"{n:02}" for n in range(31)))
     for answer in answers:
