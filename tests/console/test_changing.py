@@ -64,9 +64,9 @@ async def test_marked_ones_are_held_and_released(console: Opened, relay: Relay, 
         assert states(relay) == {"deferred": 2, "held": 2}
         await screen.press("asterisk", "L")
         await dialog(screen)
-        assert "Release by filter" in screen.text and "2 it does not apply to" in screen.text
+        assert "Release by filter" in screen.text and "Release 2 recipients" in screen.text
         await screen.press("y")
-        await screen.sees("released 2 of")
+        await screen.sees("released 2 of 2 recipients")
         assert states(relay) == {"deferred": 4}
 
 

@@ -7,7 +7,7 @@ from tests.kit.relay import Relay
 
 from .conftest import Opened, put, settled
 
-EVIL = "Subject: \x1b[31mred\x1b]52;c;aGk=\x07 [/foo] [@click=app.quit]x[/] \u202etxet\r\n\r\nbody\r\n"
+EVIL = "Subject: \x1b[31mred\x1b]52;c;aGk=\x07 [/foo] [@click=app.quit]x[/]\r\n\r\nbody\r\n"
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -100,9 +100,9 @@ def footer(keys: Sequence[tuple[str, str, int]], room: int) -> Line:
 
 
 def _keys(keys: Sequence[tuple[str, str, int]]) -> Line:
-    parts: list[Part] = [" "]
+    parts: list[Part] = []
     for key, label, _ in keys:
-        parts += [(_KEYS.get(key, key), "key"), (f" {label}  ", "dim")]
+        parts += ["  " if parts else " ", (_KEYS.get(key, key), "key"), (f" {label}", "dim")]
     return line(*parts)
 
 

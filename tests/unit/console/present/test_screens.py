@@ -47,15 +47,15 @@ EVIL = (
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-def made(kind: type[T], evil: str, **given: object) -> T:
+def made(struct: type[T], evil: str, /, **given: object) -> T:
     """A value of which every text is evil, every number one and every moment now."""
-    plain: dict[type, object] = {str: evil, int: 1, float: 1.0, bool: True, datetime: NOW}
-    fields = {
-        field.name: given.get(field.name, plain.get(field.type if isinstance(field.type, type) else str, NOW))  # type: ignore[call-overload]
-        for field in msgspec.structs.fields(kind)
-        if field.required or field.name in given
-    }
-    return kind(**fields)
+    return struct(**{field.name: given.get(field.name, _plain(field.type, evil)) for field in msgspec.structs.fields(struct)})
+
+
+def _plain(kind: object, evil: str) -> object:
+    if "datetime" in str(kind):
+        return NOW
+    return {str: evil, bool: True, float: 1.0, dict[str, int | str | bool]: {}}.get(kind, 1)  # type: ignore[call-overload]
 
 
 def harmless(lines: list[Line]) -> None:
@@ -64,7 +64,7 @@ def harmless(lines: list[Line]) -> None:
             assert safe_text(part.text) == part.text
 
 
-@pytest.mark.parametrize("evil", EVIL, ids=ascii)
+@pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
 @pytest.mark.parametrize("room", [80, 120])
 def test_the_overview(evil: str, room: int) -> None:
     status = made(
@@ -90,7 +90,7 @@ def test_the_overview(evil: str, room: int) -> None:
     harmless(drawn)
 
 
-@pytest.mark.parametrize("evil", EVIL, ids=ascii)
+@pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
 @pytest.mark.parametrize("room", [80, 120, 200])
 def test_the_queue(evil: str, room: int) -> None:
     row = made(QueueRow, evil, id="0Z.1", state="deferred", next_attempt=NOW)
@@ -99,7 +99,7 @@ def test_the_queue(evil: str, room: int) -> None:
     harmless([queue.row(row, room - 2), *queue.preview(row, room, 5), *queue.error(evil, room)])
 
 
-@pytest.mark.parametrize("evil", EVIL, ids=ascii)
+@pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
 def test_a_message(evil: str) -> None:
     envelope = made(EnvelopeView, evil, recipients=(evil,))
     whole = MessageView("0Z", envelope, (), ())
@@ -110,7 +110,7 @@ def test_a_message(evil: str) -> None:
     harmless([frame.crumb([message.attempt_title([attempt], 0, NOW)], (), 80)])
 
 
-@pytest.mark.parametrize("evil", EVIL, ids=ascii)
+@pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
 def test_a_dialog(evil: str) -> None:
     shares = (Share(evil, 3),) * 4
     plan = made(
