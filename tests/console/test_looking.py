@@ -27,7 +27,8 @@ async def test_from_the_first_look_to_the_dialogue_in_two_keys(
         assert "Queue 2" in screen.text and "relay.test" in screen.text and "LIVE" in screen.text
         await screen.press("enter")
         await screen.sees(f"{mail}.1")
-        assert "domain:look.test" in screen.text and "2 of 2" in screen.text
+        await screen.sees("2 of 2")
+        await screen.sees("overview > domain:look.test")
         await screen.press("enter")
         await screen.sees("Attempt 1 of 1")
         assert "ana@look.test" in screen.text and "bob@look.test" in screen.text

@@ -49,7 +49,9 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 def made(struct: type[T], evil: str, /, **given: object) -> T:
     """A value of which every text is evil, every number one and every moment now."""
-    return struct(**{field.name: given.get(field.name, _plain(field.type, evil)) for field in msgspec.structs.fields(struct)})
+    return struct(
+        **{field.name: given.get(field.name, _plain(field.type, evil)) for field in msgspec.structs.fields(struct)}
+    )
 
 
 def _plain(kind: object, evil: str) -> object:
