@@ -18,6 +18,7 @@ from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.filter import NoColor
 
 from mailtui.display import age
 from mailtui.errors import ConfigError
@@ -85,6 +86,8 @@ class Console(App[Ended]):
         self.theme = name
         self._keys = keymap.load(self.options.home / "keys.toml")
         self.set_keymap(self._keys)
+        if self.no_color:  # Textual chose before it knew the theme: greys, on a terminal whose colours are not known
+            self._filters[:] = [NoColor()]
         self._filters.append(Net(self.options.ascii))
 
     def get_theme_variable_defaults(self) -> dict[str, str]:

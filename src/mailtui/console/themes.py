@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from textual.color import Color, ColorParseError
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 from mailtui.errors import ConfigError
 
@@ -73,6 +73,8 @@ def parse(text: str, name: str) -> Theme:
             _colour(name, key, table[key])
     if "primary" not in table:
         raise ConfigError(f"{name}: primary: a colour is wanted")
+    if table.get("ansi"):  # Textual needs more of such a theme
+        variables = {**BUILTIN_THEMES["ansi-dark" if table.get("dark", True) else "ansi-light"].variables, **variables}
     return Theme(**table, variables=variables)
 
 

@@ -61,8 +61,10 @@ def _grounded(whole: Line) -> Line:
 
 
 def _link(bar: Bar) -> Part:
+    if bar.status is None and bar.state != "OFFLINE":
+        return "asking", "dim"
     said = bar.state
-    if bar.state in ("LIVE", "STALE") and bar.status is not None:
+    if bar.state in ("LIVE", "STALE"):
         said += f" {age(bar.seconds)}"
     elif bar.frozen_at is not None:
         said += f" {bar.frozen_at.astimezone():%H:%M:%S}"
