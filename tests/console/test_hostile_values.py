@@ -96,9 +96,9 @@ def test_the_overview(evil: str, room: int) -> None:
 @pytest.mark.parametrize("room", [80, 120, 200])
 def test_the_queue(evil: str, room: int) -> None:
     row = made(QueueRow, evil, id="0Z.1", state="deferred", next_attempt=NOW)
-    assert cells(queue.row(row, room - 2)) == room - 2
+    assert cells(queue.row(row, room - 2, NOW)) == room - 2
     assert cells(queue.heading(room - 2)) <= room - 2
-    harmless([queue.row(row, room - 2), *queue.preview(row, room, 5), *queue.error(evil, room)])
+    harmless([queue.row(row, room - 2, NOW), *queue.preview(row, room, 5, NOW), *queue.error(evil, room)])
 
 
 @pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))

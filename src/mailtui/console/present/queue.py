@@ -5,7 +5,7 @@ Owned here: which columns there is room for and what a row says.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from mailtui.display import age, size
 from mailtui.views import Counts, QueueRow
@@ -24,7 +24,7 @@ def heading(room: int) -> Line:
     return line((left + texts + pad("size", 5, True) + ("  last reply" if tail else ""), "dim"))
 
 
-def row(one: QueueRow, room: int) -> Line:
+def row(one: QueueRow, room: int, now: datetime) -> Line:
     """One recipient: id, state, age, tries, next try, from, to, size; the last reply where there is room."""
     sender, recipient, tail = _rest(room)
     where = one.recipient if room >= _WIDE else one.destination
@@ -32,7 +32,7 @@ def row(one: QueueRow, room: int) -> Line:
         pad(one.id, 13),
         (state(one.state).text, state(one.state).tone),
         f"  {pad(age(one.age_seconds), 6)} {pad(str(one.attempts), 5, True)} ",
-        pad(until(one.next_attempt, datetime.now(UTC)), 6) + " ",
+        pad(until(one.next_attempt, now), 6) + " ",
         pad(middle(one.sender or "<>", sender - 1), sender),
         pad(middle(where, recipient - 1), recipient),
         (pad(size(one.size), 5, True), "dim"),
@@ -50,11 +50,11 @@ def _rest(room: int) -> tuple[int, int, int]:
     return left * 3 // 10, left * 3 // 10, left - 2 * (left * 3 // 10)
 
 
-def preview(one: QueueRow | None, room: int, height: int) -> list[Line]:
+def preview(one: QueueRow | None, room: int, height: int, now: datetime) -> list[Line]:
     """A row in full: who to whom, what, and the last reply."""
     if one is None:
         return box("Preview", [], room, height)
-    facts = f"tries {one.attempts}   next {until(one.next_attempt, datetime.now(UTC))}   {one.state}"
+    facts = f"tries {one.attempts}   next {until(one.next_attempt, now)}   {one.state}"
     body = [
         line(("to    ", "dim"), (one.recipient, "strong"), f"   {facts}"),
         line(("from  ", "dim"), one.sender or "<>", ("   subject ", "dim"), one.subject),

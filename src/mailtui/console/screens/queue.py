@@ -6,6 +6,7 @@ Owned here: which pages are asked for and how they are merged, and what a change
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Final, cast
 
 from msgspec.structs import replace
@@ -46,13 +47,16 @@ class Queue(View):
     def compose(self) -> ComposeResult:
         """Filter, list, preview."""
         yield FilterBar()
-        look = Look(says.row, says.heading, "nothing found")
+        look: Look[QueueRow] = Look(lambda row, room: says.row(row, room, self._now), says.heading, "nothing found")
         yield VirtualTable(Rows[QueueRow](lambda row: row.id, order), look, id="list")
         yield Canvas(id="preview")
 
     def on_mount(self) -> None:
         """Nothing is known yet."""
         self._counts: Counts | None = None
+        self._now = datetime.now(
+            UTC
+        )  # of the last answer: what is shown is told from then, and stands still until the next
         self._in_front = ""  # the id before the first row of the window, "" at the beginning of the list
         self._shown: str | None = None  # the filter the window is of
 
@@ -139,6 +143,7 @@ class Queue(View):
     async def _page(self, request: QueueList) -> QueuePage | None:
         """A page of the list that is shown; None when there is none, the reason stands under the filter, or nobody wants it any more."""
         page = await self.link.ask(request)
+        self._now = datetime.now(UTC)
         if isinstance(page, Trouble):
             self.bar.wrong([] if self.link.offline else says.error(page.text, self.size.width))
             return None
@@ -173,7 +178,7 @@ class Queue(View):
     def _preview(self) -> None:
         preview = self.query_one("#preview", Canvas)
         if preview.display:
-            preview.show(says.preview(self.table.rows.current, self.size.width, preview.size.height))
+            preview.show(says.preview(self.table.rows.current, self.size.width, preview.size.height, self._now))
 
     def note(self) -> Line:
         """What is marked, and where the cursor is."""

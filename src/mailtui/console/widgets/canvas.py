@@ -48,7 +48,7 @@ class Canvas(Widget):
             Segment(part.text, self.get_component_rich_style(f"tone--{part.tone}") if part.tone else base)
             for part in parts
         ]
-        return Strip(segments).adjust_cell_length(self.size.width, base)
+        return Strip(segments).adjust_cell_length(self.size.width, base).simplify()
 
 
 def changed(old: Line, new: Line) -> tuple[int, int]:
