@@ -105,6 +105,7 @@ async def test_a_user_s_keys_and_an_unknown_theme(console: Opened, tmp_path) -> 
     (tmp_path / "keys.toml").write_text('[keys]\n"view.freeze" = "f5"\n')
     async with console(theme="relay-contrast") as screen:
         await screen.sees("f5 freeze")
+        await screen.sees("LIVE")
         await screen.press("f5")
         await screen.sees("FROZEN")
         assert screen.app.theme == "relay-contrast"

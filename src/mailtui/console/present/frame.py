@@ -61,7 +61,7 @@ def _grounded(whole: Line) -> Line:
 
 
 def _link(bar: Bar) -> Part:
-    if bar.status is None and bar.state != "OFFLINE":
+    if bar.status is None and bar.state in ("LIVE", "STALE"):
         return "asking", "dim"
     said = bar.state
     if bar.state in ("LIVE", "STALE"):
