@@ -43,6 +43,8 @@ from .widgets.canvas import Canvas
 
 #: Every screen there is; a new one is added here.
 VIEWS: Final[tuple[type[View], ...]] = (Overview, Queue, Message)
+#: The lines above and below a screen.
+_ABOVE, _BELOW = ("title", "tabs", "crumb"), ("status", "footer", "small")
 COLUMNS, ROWS = 80, 24
 _TALL: Final = 34
 #: Seconds between two looks whether something is due, and for which the status line keeps what was said.
@@ -69,7 +71,8 @@ class Console(App[Ended]):
         self.trail = Trail(Place("overview"))
         self.changes = Changes(self.link, self._confirmed, self.say)
         self.read_only = options.read_only
-        self._views: dict[str, View] = {}
+        self._views = {kind.kind: kind(self.link, self.shared) for kind in VIEWS}
+        self._lines = {name: Canvas(id=name) for name in (*_ABOVE, *_BELOW)}
         self._said: tuple[str, Tone, float] = ("", "", 0.0)
         self._refreshing = False
         self._crash = ""
@@ -96,15 +99,10 @@ class Console(App[Ended]):
 
     def compose(self) -> ComposeResult:
         """Frame and screens; only one of them is shown."""
-        for name in ("title", "tabs", "crumb"):
-            yield Canvas(id=name)
+        yield from (self._lines[name] for name in _ABOVE)
         with Container(id="body"):
-            for kind in VIEWS:
-                view = kind(self.link, self.shared)
-                self._views[view.kind] = view
-                yield view
-        for name in ("status", "footer", "small"):
-            yield Canvas(id=name)
+            yield from self._views.values()
+        yield from (self._lines[name] for name in _BELOW)
 
     async def on_mount(self) -> None:
         """Begin at the overview, and look regularly."""
@@ -153,7 +151,7 @@ class Console(App[Ended]):
 
     def _frame(self) -> None:
         """The lines around the screen, from what is known now."""
-        if len(self.screen_stack) > 1 or not self._views:
+        if not self.is_running or len(self.screen_stack) != 1:
             return
         room = self.size.width
         link, now = self.link, datetime.now(UTC)
@@ -176,7 +174,7 @@ class Console(App[Ended]):
         self._show("footer", frame.footer(keys, room))
 
     def _show(self, name: str, whole: Line) -> None:
-        self.screen_stack[0].query_one(f"#{name}", Canvas).show([fit(whole, self.size.width)])
+        self._lines[name].show([fit(whole, self.size.width)])
 
     def say(self, text: str, tone: Tone = "") -> None:
         """Put something in the status line for a while."""
@@ -189,7 +187,7 @@ class Console(App[Ended]):
         screen = self.screen_stack[0]
         screen.set_class(room < COLUMNS or height < ROWS, "small")
         screen.set_class(height >= _TALL, "-tall")
-        screen.query_one("#small", Canvas).show(frame.too_small(room, height))
+        self._lines["small"].show(frame.too_small(room, height))
         self.link.hurry()
 
     def on_app_focus(self) -> None:

@@ -6,13 +6,13 @@ Owned here: which recipient and attempt are shown, and what is asked for them. W
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final, cast
+from typing import Final
 
 from msgspec.structs import replace
 from textual.app import ComposeResult
 
 from mailtui.console.actions import Scope
-from mailtui.console.link import Trouble
+from mailtui.console.link import Link, Trouble
 from mailtui.console.place import Place
 from mailtui.console.present import message as says
 from mailtui.console.present.line import Line
@@ -22,7 +22,7 @@ from mailtui.console.widgets.table import Look, VirtualTable
 from mailtui.control.api import QueueList, Show, Why
 from mailtui.views import AttemptView, QueueRow
 
-from .view import Open, Say, View
+from .view import Open, Say, Shared, View
 
 #: Recipients of one message that are listed, and seconds for which an answer about it is good enough.
 _LISTED: Final = 500
@@ -34,30 +34,21 @@ class Message(View):
 
     kind = "message"
 
-    def compose(self) -> ComposeResult:
-        """Envelope, recipients, dialogue."""
-        yield Canvas(id="envelope")
+    def __init__(self, link: Link, shared: Shared) -> None:
+        super().__init__(link, shared)
+        self._envelope = Canvas(id="envelope")
         to = Look(says.recipient, says.recipients_heading, "asking …")
-        yield VirtualTable(Rows[QueueRow](lambda row: row.id), to, title="Recipients", id="recipients")
+        self.recipients = VirtualTable(Rows[QueueRow](lambda row: row.id), to, title="Recipients", id="recipients")
         said = Look(says.spoken, None, "not tried yet: no dialogue")
-        yield VirtualTable(Rows[says.Spoken](lambda spoken: str(spoken[0])), said, title="Transcript", id="dialogue")
-
-    def on_mount(self) -> None:
-        """The cursor begins among the recipients."""
+        self.dialogue = VirtualTable(Rows[says.Spoken](lambda spoken: str(spoken[0])), said, title="Transcript")
         self.dialogue.active = False
         self._attempts: tuple[AttemptView, ...] = ()
         self._chosen: int | None = None  # an attempt somebody went to; None: the last
         self._of = ""  # the recipient the attempts are of
 
-    @property
-    def recipients(self) -> VirtualTable[QueueRow]:
-        """Whom it is for."""
-        return cast("VirtualTable[QueueRow]", self.query_one("#recipients"))
-
-    @property
-    def dialogue(self) -> VirtualTable[says.Spoken]:
-        """What was said."""
-        return cast("VirtualTable[says.Spoken]", self.query_one("#dialogue"))
+    def compose(self) -> ComposeResult:
+        """Envelope, recipients, dialogue."""
+        yield from (self._envelope, self.recipients, self.dialogue)
 
     async def enter(self, place: Place) -> None:
         """Another message begins with its last attempt."""
@@ -93,7 +84,7 @@ class Message(View):
         if name != self._of:
             self._of, self._chosen = name, None
         self._attempts = message.recipients[0].attempts if message.recipients else ()
-        canvas, now = self.query_one("#envelope", Canvas), datetime.now(UTC)
+        canvas, now = self._envelope, datetime.now(UTC)
         canvas.show(
             says.envelope(message, None if isinstance(why, Trouble) else why, now, self.size.width, canvas.size.height)
         )

@@ -6,11 +6,10 @@ Owned here: what is asked how often, and where a row leads. What it all says is 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import cast
 
 from textual.app import ComposeResult
 
-from mailtui.console.link import Trouble
+from mailtui.console.link import Link, Trouble
 from mailtui.console.place import Place
 from mailtui.console.present import overview as says
 from mailtui.console.present.line import beside, fit
@@ -23,7 +22,7 @@ from mailtui.control.api_suspend import Suspensions
 from mailtui.findings import IncidentRow, MomentRow
 from mailtui.views import AgeRow
 
-from .view import Open, View
+from .view import Open, Shared, View
 
 #: Seconds for which an answer about ages, changes and the past is good enough.
 _AGES, _CHANGES, _PAST = 2.0, 5.0, 5.0
@@ -34,36 +33,25 @@ class Overview(View):
 
     kind = "overview"
 
-    def compose(self) -> ComposeResult:
-        """Numbers above, the grid, what changed, alerts."""
-        yield Canvas(id="numbers")
-        grid = Look(says.ages_row, says.ages_heading, "nothing waits: the queue is empty")
-        yield VirtualTable(
-            Rows[AgeRow](lambda row: row.destination or row.site), grid, title="Waiting by age", id="grid"
+    def __init__(self, link: Link, shared: Shared) -> None:
+        super().__init__(link, shared)
+        self._numbers, self._alerts = Canvas(id="numbers"), Canvas(id="alerts")
+        ages = Look(says.ages_row, says.ages_heading, "nothing waits: the queue is empty")
+        self.grid = VirtualTable(
+            Rows[AgeRow](lambda row: row.destination or row.site), ages, title="Waiting by age", id="grid"
         )
-        changes = Look(says.change_row, None, "nothing out of the ordinary")
-        yield VirtualTable(
+        self.grid.note = "enter opens the destination's queue"
+        self.changes = VirtualTable(
             Rows[IncidentRow](lambda row: f"{row.change} {row.site} {row.class_} {row.fingerprint}"),
-            changes,
+            Look(says.change_row, None, "nothing out of the ordinary"),
             title=says.change_title(None),
             id="changes",
         )
-        yield Canvas(id="alerts")
-
-    def on_mount(self) -> None:
-        """The cursor begins in the grid."""
         self.changes.active = False
-        self.grid.note = "enter opens the destination's queue"
 
-    @property
-    def grid(self) -> VirtualTable[AgeRow]:
-        """Ages by destination."""
-        return cast("VirtualTable[AgeRow]", self.query_one("#grid"))
-
-    @property
-    def changes(self) -> VirtualTable[IncidentRow]:
-        """What differs from the usual."""
-        return cast("VirtualTable[IncidentRow]", self.query_one("#changes"))
+    def compose(self) -> ComposeResult:
+        """Numbers above, the grid, what changed, alerts."""
+        yield from (self._numbers, self.grid, self.changes, self._alerts)
 
     async def refreshed(self) -> None:
         """Numbers first: they are what the first look is for."""
@@ -76,7 +64,7 @@ class Overview(View):
         ahead = None if isinstance(forecast, Trouble) or not forecast else forecast[0]
         if not isinstance(status, Trouble):
             now, room = datetime.now(UTC), self.size.width
-            numbers = self.query_one("#numbers", Canvas)
+            numbers = self._numbers
             height = numbers.size.height
             if room >= 120:
                 third = room // 3
@@ -90,7 +78,7 @@ class Overview(View):
                 blocks = [says.counts(status, past, ahead, half, height), says.flow(status, past, room - half, height)]
             numbers.show(beside(*blocks))
             lines = says.alerts(status, () if isinstance(suspended, Trouble) else suspended, now)
-            self.query_one("#alerts", Canvas).show([fit(lines, room)])
+            self._alerts.show([fit(lines, room)])
         if not isinstance(ages, Trouble):
             self.grid.fill(ages)
         incidents = await self.link.ask(Incidents(limit=50), _CHANGES)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Final, cast
+from typing import Final
 
 from msgspec.structs import replace
 from textual.app import ComposeResult
 
 from mailtui.console.actions import Scope
-from mailtui.console.link import Trouble
+from mailtui.console.link import Link, Trouble
 from mailtui.console.place import Place
 from mailtui.console.present import queue as says
 from mailtui.console.present.line import Line
@@ -24,7 +24,7 @@ from mailtui.console.widgets.table import Look, VirtualTable
 from mailtui.control.api import QueueCount, QueueList
 from mailtui.views import Counts, QueuePage, QueueRow
 
-from .view import Open, View
+from .view import Open, Shared, View
 
 PAGE: Final = 200
 #: In front of a window that does not begin where its list does.
@@ -44,31 +44,20 @@ class Queue(View):
 
     kind = "queue"
 
-    def compose(self) -> ComposeResult:
-        """Filter, list, preview."""
-        yield FilterBar()
+    def __init__(self, link: Link, shared: Shared) -> None:
+        super().__init__(link, shared)
         look: Look[QueueRow] = Look(lambda row, room: says.row(row, room, self._now), says.heading, "nothing found")
-        yield VirtualTable(Rows[QueueRow](lambda row: row.id, order), look, id="list")
-        yield Canvas(id="preview")
-
-    def on_mount(self) -> None:
-        """Nothing is known yet."""
+        self.bar = FilterBar()
+        self.table = VirtualTable(Rows[QueueRow](lambda row: row.id, order), look)
+        self._below = Canvas(id="preview")
         self._counts: Counts | None = None
-        self._now = datetime.now(
-            UTC
-        )  # of the last answer: what is shown is told from then, and stands still until the next
+        self._now = datetime.now(UTC)  # of the last answer: times are told from then and stand still until the next
         self._in_front = ""  # the id before the first row of the window, "" at the beginning of the list
         self._shown: str | None = None  # the filter the window is of
 
-    @property
-    def table(self) -> VirtualTable[QueueRow]:
-        """The list."""
-        return cast("VirtualTable[QueueRow]", self.query_one("#list"))
-
-    @property
-    def bar(self) -> FilterBar:
-        """The filter bar."""
-        return self.query_one(FilterBar)
+    def compose(self) -> ComposeResult:
+        """Filter, list, preview."""
+        yield from (self.bar, self.table, self._below)
 
     async def enter(self, place: Place) -> None:
         """Another filter is another list."""
@@ -176,7 +165,7 @@ class Queue(View):
         self._preview()
 
     def _preview(self) -> None:
-        preview = self.query_one("#preview", Canvas)
+        preview = self._below
         if preview.display:
             preview.show(says.preview(self.table.rows.current, self.size.width, preview.size.height, self._now))
 
@@ -216,8 +205,7 @@ class Queue(View):
         elif action == "filter.clear":
             self.post_message(Open(Place("queue")))
         elif action == "view.preview":
-            preview = self.query_one("#preview", Canvas)
-            preview.display = not preview.display
+            self._below.display = not self._below.display
             self.call_after_refresh(self._preview)
         else:
             return self.table.perform(action)

@@ -35,26 +35,24 @@ class FilterBar(Widget):
     class Left(Message):
         """Escape: the filter that was there is there again."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._sign, self._count, self._error = Canvas(id="sign"), Canvas(id="count"), Canvas(id="error")
+        self._field = Input(id="field", disabled=True, select_on_focus=False)
+        self._before = ""
+
     def compose(self) -> ComposeResult:
         """The sign, the field, the count; the error below."""
-        yield Canvas(id="sign")
-        yield Input(id="field", disabled=True, select_on_focus=False)
-        yield Canvas(id="count")
-        yield Canvas(id="error")
+        yield from (self._sign, self._field, self._count, self._error)
 
     def on_mount(self) -> None:
         """The sign is always there."""
-        self.query_one("#sign", Canvas).show([line((" /", "key"), " ")])
-        self._before = ""
+        self._sign.show([line((" /", "key"), " ")])
 
     @property
     def editing(self) -> bool:
         """Whether somebody types."""
         return not self._field.disabled
-
-    @property
-    def _field(self) -> Input:
-        return self.query_one("#field", Input)
 
     def put(self, text: str) -> None:
         """Show this filter."""
@@ -71,13 +69,11 @@ class FilterBar(Widget):
 
     def found(self, text: str) -> None:
         """What the filter finds, at the right."""
-        self.query_one("#count", Canvas).show(
-            [line((pad(text, _COUNT - 1, True) if width(text) < _COUNT else text, "dim"))]
-        )
+        self._count.show([line((pad(text, _COUNT - 1, True) if width(text) < _COUNT else text, "dim"))])
 
     def wrong(self, lines: list[Line]) -> None:
         """What is wrong; nothing when nothing is."""
-        error = self.query_one("#error", Canvas)
+        error = self._error
         error.display = bool(lines)
         error.styles.height = len(lines)
         error.show(lines)
