@@ -138,13 +138,16 @@ class Ledger(msgspec.Struct, frozen=True):
     purged: int
 
 
-def demo(seconds: float) -> int:
-    """A relay, the lab and traffic for `seconds`, on this machine alone; progress lines, then the ledger as JSON."""
-    with tempfile.TemporaryDirectory(prefix="mailtui-demo-") as folder:
-        return _run(_demo(Path(folder), seconds))
+def demo(seconds: float, folder: Path | None = None) -> int:
+    """A relay, the lab and traffic for `seconds`, on this machine alone; progress lines, then the ledger as JSON. In a `folder` somebody
+    else owns it lasts as long as they do: until standard input ends."""
+    if folder is not None:
+        return _run(_demo(folder, seconds, owned=True))
+    with tempfile.TemporaryDirectory(prefix="mailtui-demo-") as own:
+        return _run(_demo(Path(own), seconds, owned=False))
 
 
-async def _demo(folder: Path, seconds: float) -> int:
+async def _demo(folder: Path, seconds: float, owned: bool) -> int:
     from mailtui.lab.world import World
 
     async with World() as world:
@@ -153,6 +156,8 @@ async def _demo(folder: Path, seconds: float) -> int:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 loop.add_signal_handler(number, relay.stop, signal.Signals(number).name)
+            if owned:
+                loop.add_reader(0, _ended, relay, loop)
             _say(f"look from another terminal: mailtui --config {folder}/config.toml status")
             running = asyncio.ensure_future(relay.run())
             sending = asyncio.ensure_future(world.traffic(rate=20, connections=4).run())
@@ -164,6 +169,12 @@ async def _demo(folder: Path, seconds: float) -> int:
             ledger = await _ledger(reader)
         _say(msgspec.json.encode(ledger).decode())
     return 0
+
+
+def _ended(relay: Relay, loop: asyncio.AbstractEventLoop) -> None:
+    """Standard input can be read: whoever started us speaks no word, so it has gone."""
+    loop.remove_reader(0)
+    relay.stop("the console has gone")
 
 
 async def _unfold(world: World, reader: Reader, running: asyncio.Future[None], seconds: float) -> None:

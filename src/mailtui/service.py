@@ -125,7 +125,8 @@ class Desk:
     async def queue_list(self, request: api.QueueList) -> QueuePage:
         now = time.time()
         found = filter.parse(request.filter, now=now)
-        return await queries.queue_list(self._reader, found, now, request.history, request.limit, request.after)
+        here = (request.after, request.before)
+        return await queries.queue_list(self._reader, found, now, request.history, request.limit, *here)
 
     async def queue_count(self, request: api.QueueCount) -> Counts:
         found = filter.parse(request.filter, now=time.time())

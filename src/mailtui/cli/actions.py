@@ -14,11 +14,12 @@ from msgspec.structs import replace
 
 from mailtui.control.api import Action, Audit, Undo
 from mailtui.control.request import Risk
+from mailtui.display import plural
 from mailtui.views import Affected, Preview
 
 from . import context
 from .context import Context
-from .format import fit, plural
+from .format import fit
 from .progress import carried_out, left
 from .verbs import build, make, show, unasked
 

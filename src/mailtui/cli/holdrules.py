@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from mailtui.display import clock, plural
 from mailtui.holdrules import HoldRule
 from mailtui.text import safe_text
 
-from .format import Column, clock, plural, table
+from .format import Column, table
 
 
 def hold_rule_screen(rule: HoldRule, now: datetime) -> Iterator[str]:

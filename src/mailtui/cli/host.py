@@ -1,4 +1,4 @@
-"""The verbs that need no relay to talk to: serve, check-config, demo, passwd, dkim keygen.
+"""The verbs that need no relay to talk to: serve, check-config, passwd, dkim keygen.
 
 Owned here: those commands; the work is done by the rooms they start.
 """
@@ -52,16 +52,6 @@ def check_config(here: Context) -> None:
         if weakness:
             click.echo(f"mailtui: warning: dkim[{index}].key_file: {weakness}", err=True)
     context.say([f"{config.path or 'default settings'}: good"])
-
-
-@click.command()
-@click.option("--headless", is_flag=True, required=True, help="Without a console: progress lines.")
-@click.option("--seconds", type=click.IntRange(1, 86400), default=60, show_default=True, help="How long.")
-def demo(headless: bool, seconds: int) -> None:
-    """A relay, a lab of misbehaving mail servers and traffic, on this machine alone; the last line is the ledger."""
-    from mailtui import host
-
-    sys.exit(host.demo(float(seconds)))
 
 
 @click.command()

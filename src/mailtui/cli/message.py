@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from mailtui.display import age, clock, plural, size
 from mailtui.model import Stage, TranscriptLine
 from mailtui.views import AttemptView, EnvelopeView, EventView, MessageView, RecipientView
 
-from .format import age, cell, clock, plural, size
+from .format import cell
 
 _COMMANDS = {
     "EHLO": Stage.HELO,

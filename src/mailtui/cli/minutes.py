@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
+from mailtui.display import age, clock
 from mailtui.findings import DestinationMoment, FailureRow, ForecastRow, MomentRow
 
-from .format import Column, age, clock, table
+from .format import Column, table
 
 _BARS: Final = " ▁▂▃▄▅▆▇█"
 #: Minutes of the forecast in one bar.

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
+from mailtui.display import clock, plural, size
 from mailtui.views import Affected, AuditRow, Preview, Share
 
-from .format import Column, cell, clock, plural, size, table
+from .format import Column, cell, table
 
 #: Names of one breakdown on the screen; --json has more.
 _NAMES: Final = 5

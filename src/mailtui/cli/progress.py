@@ -19,12 +19,12 @@ from msgspec.structs import replace
 
 from mailtui.control.api import Action, Audit, Cancel, Undo
 from mailtui.control.request import Request
+from mailtui.display import plural
 from mailtui.errors import ControlError
 from mailtui.views import Affected, AuditRow, Preview
 
 from . import context
 from .context import Context
-from .format import plural
 
 #: Seconds between two looks.
 LOOK: Final = 0.2

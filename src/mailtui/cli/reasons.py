@@ -10,11 +10,12 @@ from datetime import datetime
 
 from msgspec import UNSET
 
+from mailtui.display import age, clock
 from mailtui.findings import IncidentRow, WhyView
 from mailtui.text import safe_text
 from mailtui.views import ReasonRow
 
-from .format import Column, age, cell, clock, table
+from .format import Column, cell, table
 
 
 def reasons_screen(rows: Sequence[ReasonRow], cells: int | None, now: datetime) -> Iterator[str]:

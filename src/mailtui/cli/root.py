@@ -15,13 +15,14 @@ from mailtui.control.api import ACTIONS, REQUESTS, Audit, Backup, Prune, Show, S
 from mailtui.control.api_report import Report
 from mailtui.control.api_suspend import Resume, Suspend, Suspensions
 
-from . import actions, context, host, offline, reads, report, shaping, suppress, suspend, verbs
+from . import actions, console, context, host, offline, reads, report, shaping, suppress, suspend, verbs
 from .context import Context
 
 WAYS: Final = """\
 mailtui serve                       the relay, on 127.0.0.1:2525 unless a configuration says otherwise
 mailtui status                      is mail flowing? (asks the relay that runs)
-mailtui demo --headless             a relay among misbehaving mail servers, all on this machine
+mailtui attach [USER@HOST]          the console for a relay that runs
+mailtui demo                        the console for a relay among misbehaving mail servers, all on this machine
 mailtui --help                      all verbs"""
 
 
@@ -69,7 +70,8 @@ for _action in ACTIONS:
 for _command in (
     *(reads.status, reads.show, reads.log),
     *(actions.undo(), actions.audit(), report.command()),
-    *(host.serve, host.check_config, host.demo, host.passwd, host.dkim),
+    *(host.serve, host.check_config, host.passwd, host.dkim),
+    *(console.attach, console.run, console.demo),
     *(offline.check_queue, offline.backup, offline.prune),
     suppress.group,
     *(suspend.suspend, suspend.resume, suspend.suspensions),

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from mailtui.control.results import BackedUp, Draining, Flushed, Pruned, Reloaded, StatusView
+from mailtui.display import age, plural, size
 from mailtui.findings import DestinationMoment, FailureRow, ForecastRow, IncidentRow, MomentRow, WhyView
 from mailtui.holdrules import HoldRule
 from mailtui.views import (
@@ -27,7 +28,7 @@ from mailtui.views import (
     ReasonRow,
 )
 
-from .format import Column, age, fit, plural, resumed_or, size, table
+from .format import Column, fit, resumed_or, table
 from .holdrules import hold_rule_screen, hold_rules_screen
 from .message import message_screen
 from .minutes import destination_screen, failures_screen, forecast_screen, samples_screen

@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 import click
 
 from mailtui.control.api_shaping import ShapingLift, ShapingList
+from mailtui.display import clock
 from mailtui.shapes import Lifted, SiteShape
 from mailtui.text import safe_text
 
 from . import context, verbs
 from .context import Context, json_option, pass_context
-from .format import Column, clock, table
+from .format import Column, table
 
 
 @click.group("shaping", invoke_without_command=True)

@@ -10,9 +10,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from mailtui.control.results import Rate, StatusView
+from mailtui.display import age, clock, plural, rate, size
 from mailtui.text import safe_text
-
-from .format import age, clock, plural, rate, size
 
 
 def waiting(status: StatusView) -> int:

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET
 
 from mailtui.control.api_suppress import SuppressAdd, SuppressImport, SuppressList, SuppressLookup, SuppressRemove
+from mailtui.display import clock
 from mailtui.errors import ControlError
 from mailtui.suppressions import MANUAL, Difference, Suppression, Until, Wanted
 from mailtui.text import safe_text
@@ -22,7 +23,7 @@ from mailtui.text import safe_text
 from . import context
 from . import suppression_files as files
 from .context import Context, json_option, pass_context, yes_option
-from .format import Column, clock, table
+from .format import Column, table
 
 #: Entries in one request, and the octets they may take in it.
 BATCH: Final = 2000

@@ -13,11 +13,12 @@ import click
 from msgspec import UNSET, UnsetType
 
 from mailtui.control.api_suspend import Resume, Suspend, Suspensions
+from mailtui.display import clock, plural
 from mailtui.suspensions import STOPS_DELIVERY, WHOLE, Kind, Suspended, Suspension, named
 
 from . import context
 from .context import Context, json_option, pass_context
-from .format import Column, cell, clock, plural, table
+from .format import Column, cell, table
 
 Command = Callable[..., Any]
 

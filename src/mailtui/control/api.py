@@ -67,6 +67,7 @@ class QueueList(Request[QueuePage], frozen=True):
     history: History = False
     limit: Limit = 100
     after: Annotated[str, Meta(description="continue behind this cursor", max_length=64)] = ""
+    before: Annotated[str, Meta(description='the page in front of this cursor; "end": the newest', max_length=64)] = ""
 
 
 class QueueCount(Request[Counts], frozen=True):

@@ -31,6 +31,9 @@ from mailtui.views import Counts, Depth, QueuePage, QueueRow, Standing, StateCou
 
 #: Most rows of one page.
 MAX_LIMIT: Final = 10_000
+#: The cursor behind the last row, and the row it stands for.
+END_CURSOR: Final = "end"
+_LAST: Final = 2**63 - 1
 #: Rows fetched at once, and seconds it may take, when a verb freezes its selection.
 _FREEZE: Final = 20_000
 _FREEZE_LIMIT: Final = 60.0
@@ -56,12 +59,24 @@ def age_of(row: int, now: float) -> int:
 
 
 async def queue_list(
-    reader: Reader, filter: Filter, now: float, history: bool = False, limit: int = 100, after: str = ""
+    reader: Reader,
+    filter: Filter,
+    now: float,
+    history: bool = False,
+    limit: int = 100,
+    after: str = "",
+    before: str = "",
 ) -> QueuePage:
-    """Up to `limit` recipients a filter finds, oldest first, behind the cursor `after`. FilterError when that is not one."""
+    """Up to `limit` recipients a filter finds, oldest first: behind the cursor `after`, or those next in front of `before` (`END_CURSOR`:
+    the newest), whose page names no next one. FilterError when a cursor is none."""
     where = scope(filter, history)
     limit = max(1, min(limit, MAX_LIMIT))
     tables = await way(reader, filter, history, page=True)
+    if before:
+        end = _LAST if before == END_CURSOR else _cursor(before)
+        sql = f"{_ROW}{tables}{where.sql} AND r.id < ? AND r.id > ? ORDER BY r.id DESC LIMIT ?"
+        rows = await reader.fetch(sql, (*where.params, end, _cursor(after), limit))
+        return QueuePage(tuple(_row(row, now) for row in reversed(rows)))
     sql = f"{_ROW}{tables}{where.sql} AND r.id > ? ORDER BY r.id LIMIT ?"
     rows = await reader.fetch(sql, (*where.params, _cursor(after), limit + 1))
     page = tuple(_row(row, now) for row in rows[:limit])

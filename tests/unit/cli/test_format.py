@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailtui.cli.format import Column, age, cell, clock, cut, fit, plural, rate, size, table, width
+from mailtui.cli.format import Column, cell, fit, table
+from mailtui.display import age, clock, cut, plural, rate, size, width
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from mailtui.cli.context import _harmless
-from mailtui.cli.format import width
 from mailtui.cli.message import message_screen
 from mailtui.cli.screens import screen
 from mailtui.cli.status import Limits, headline, judge, status_screen
 from mailtui.control.results import Disk, Draining, Flushed, Pruned, Rate, Rates, Reloaded, StatusView
+from mailtui.display import width
 from mailtui.findings import CauseView, ForecastRow, IncidentRow, MomentRow, OtherRecipient, WhyView
 from mailtui.holdrules import HoldRule
 from mailtui.model import TranscriptLine

@@ -58,6 +58,22 @@ async def test_pages_follow_each_other_without_gap_or_repetition(office: Office,
         await queries.queue_list(reader, EVERYTHING, NOW, after="nonsense")
 
 
+async def test_pages_backwards_are_the_rows_in_front_in_the_same_order(office: Office, reader: Reader) -> None:
+    for n in range(7):
+        office.message(f"r{n}@x.example", age=100 - n)
+    whole = [row.id for row in (await queries.queue_list(reader, EVERYTHING, NOW)).rows]
+    last = await queries.queue_list(reader, EVERYTHING, NOW, limit=3, before=queries.END_CURSOR)
+    assert ([row.id for row in last.rows], last.after) == (whole[4:], None)
+    middle = await queries.queue_list(reader, EVERYTHING, NOW, limit=3, before=last.rows[0].id)
+    assert [row.id for row in middle.rows] == whole[1:4]
+    first = await queries.queue_list(reader, EVERYTHING, NOW, limit=3, before=middle.rows[0].id)
+    assert [row.id for row in first.rows] == whole[:1]
+    between = await queries.queue_list(reader, EVERYTHING, NOW, before=whole[5], after=whole[2])
+    assert [row.id for row in between.rows] == whole[3:5]
+    with pytest.raises(FilterError):
+        await queries.queue_list(reader, EVERYTHING, NOW, before="nonsense")
+
+
 async def test_finished_recipients_appear_with_history_or_a_state_word_only(office: Office, reader: Reader) -> None:
     office.message("ana@one.example", age=10)
     office.message("bo@two.example", age=5)

@@ -1,0 +1,151 @@
+"""Everything an operator can do, one row each: its name, keys, words, where it is valid, what it asks of the relay and how dangerous it is.
+
+Owned here: the table, and what follows from a row alone: the request for a scope, the tier of confirmation, the equivalent command line,
+and why it cannot be done now. Bindings, footer and dialogs are made from it; performing is the app's and the screens'.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from mailtui.control import api
+
+Group = Literal["move", "view", "select", "change", "out", "app"]
+Tier = Literal[0, 1, 2]
+
+LISTS: Final = frozenset({"overview", "queue", "message", "domains", "domain", "incident", "live", "suppress", "audit"})
+ROWS: Final = frozenset({"queue", "message"})
+QUEUE: Final = frozenset({"queue"})
+FILTERED: Final = frozenset({"overview", "queue"})
+PANES: Final = frozenset({"overview", "message", "domain"})
+#: Recipients from which even what can be undone must be typed, and the part of the queue.
+MANY, SHARE = 1000, 0.1
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a change is about: some recipients by id, or all that a filter finds ("" with `everything`)."""
+
+    kind: Literal["cursor", "marked", "filter"]
+    ids: tuple[str, ...] = ()
+    filter: str = ""
+
+    @property
+    def title(self) -> str:
+        """For the dialog: `cursor`, `3 marked`, `filter`."""
+        return f"{len(self.ids)} marked" if self.kind == "marked" else self.kind
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to change."""
+        return self.kind != "filter" and not self.ids
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What decides whether something can be done now."""
+
+    place: str
+    offline: str = ""
+    frozen: bool = False
+    read_only: bool = False
+    screens: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Action:
+    """A row. `id` is its name in the keymap; `foot` its rank in the footer, 0 for none; `verb` what it asks of the relay for a scope."""
+
+    id: str
+    keys: str
+    label: str
+    help: str
+    group: Group
+    where: frozenset[str] = LISTS
+    foot: int = 0
+    verb: type[api.Action] | None = None
+    opens: str = ""
+
+    def missing(self, now: Standing) -> str:
+        """Why it cannot be done now; "" when it can. Reading goes on whatever the link says."""
+        if self.opens and self.opens not in now.screens:
+            return f"the {self.opens} screen is not in this version"
+        if self.group != "change":
+            return ""
+        if now.read_only:
+            return "this console is read-only"
+        if now.offline:
+            return f"offline: {now.offline}"
+        return "frozen: z goes on" if now.frozen else ""
+
+
+def _tab(number: int, kind: str) -> Action:
+    return Action(f"go.{kind}", str(number), kind, f"the {kind} screen", "move", opens=kind)
+
+
+ACTIONS: Final[tuple[Action, ...]] = (
+    Action("row.open", "enter,l", "open", "open what the cursor is on", "move", foot=10),
+    Action("row.down", "j,down", "down", "one row down", "move"),
+    Action("row.up", "k,up", "up", "one row up", "move"),
+    Action("page.down", "pagedown,ctrl+d", "page down", "one page down", "move"),
+    Action("page.up", "pageup,ctrl+u", "page up", "one page up", "move"),
+    Action("row.first", "g,home", "first", "the first row", "move"),
+    Action("row.last", "G,end", "last", "the last row, newest", "move"),
+    Action("pane.next", "tab", "pane", "the next pane", "move", PANES, foot=5),
+    Action("pane.previous", "shift+tab", "previous pane", "the pane before", "move", PANES),
+    Action(
+        "item.next", "]", "next", "the next sibling: message, domain", "move", frozenset({"message", "domain"}), foot=6
+    ),
+    Action("item.previous", "[", "previous", "the sibling before", "move", frozenset({"message", "domain"})),
+    Action("attempt.next", "}", "later attempt", "the next attempt", "move", frozenset({"message"})),
+    Action("attempt.previous", "{", "earlier attempt", "the attempt before", "move", frozenset({"message"}), foot=5),
+    *(
+        _tab(number, kind)
+        for number, kind in enumerate(("overview", "queue", "domains", "incident", "live", "suppress", "audit"), 1)
+    ),
+    Action("filter.edit", "/", "filter", "edit the filter: enter keeps it, esc restores", "view", FILTERED, foot=9),
+    Action("filter.clear", "ctrl+x", "no filter", "show everything again", "view", QUEUE),
+    Action("view.freeze", "z", "freeze", "stop the picture, or let it go on", "view", foot=4),
+    Action("view.preview", "p", "preview", "the preview below the list, or none", "view", QUEUE, foot=1),
+    Action("select.mark", "space", "mark", "mark the row and go on", "select", QUEUE, foot=8),
+    Action("select.range", "v", "range", "mark from here to where v is pressed again", "select", QUEUE, foot=1),
+    Action("select.all", "*", "all", "mark all that the filter finds", "select", QUEUE, foot=7),
+    Action("select.invert", "i", "invert", "mark what is not marked", "select", QUEUE),
+    Action("select.clear", "\\", "unmark", "take all marks away", "select", QUEUE),
+    Action("msg.retry", "r", "retry", "try now, without waiting for the schedule", "change", ROWS, 8, api.Retry),
+    Action("msg.hold", "H", "hold", "keep untried until released", "change", ROWS, 8, api.Hold),
+    Action("msg.release", "L", "release", "give held mail back to its schedule", "change", ROWS, 7, api.Release),
+    Action("msg.purge", "D", "purge", "remove without telling the sender", "change", ROWS, 6, api.Purge),
+    Action("msg.bounce", "B", "bounce", "give up now and tell the sender", "change", ROWS, 5, api.Bounce),
+    Action("app.undo", "u", "undo", "take back the last change made here", "change"),
+    Action("app.back", "escape,h", "back", "to where you came from", "app", foot=2),
+    Action("app.lock", "K", "lock", "make this console read-only, or not", "app"),
+    Action("app.suspend", "ctrl+z", "suspend", "back to the shell; `fg` returns", "app"),
+    Action("app.repaint", "ctrl+l", "repaint", "draw the whole screen again", "app"),
+    Action("app.quit", "q", "quit", "close this view; at the top: end", "app", foot=2),
+)
+BY_ID: Final = {action.id: action for action in ACTIONS}
+
+
+def request_for(verb: type[api.Action], scope: Scope) -> api.Action:
+    """What a verb asks of the relay, first as a preview."""
+    if scope.kind == "filter":
+        return verb(filter=scope.filter, everything=not scope.filter, dry_run=True)
+    return verb(ids=scope.ids, dry_run=True)
+
+
+def tier(verb: type[api.Action], recipients: int, waiting: int, environment: str) -> Tier:
+    """0: at once. 1: a dialog and `y`. 2: the number must be typed. `waiting` is the length of the queue."""
+    final = verb in (api.Purge, api.Bounce)
+    much = recipients > MANY or (recipients > 10 and recipients > waiting * SHARE)
+    plain = 2 if final or much else 0 if recipients == 1 else 1
+    careful = plain + 1 if environment.lower() in ("prod", "production") else plain
+    return 2 if careful >= 2 else 1 if careful == 1 else 0
+
+
+def command_line(verb: type[api.Action], scope: Scope) -> str:
+    """The same change as a command."""
+    words = (scope.filter,) if scope.filter else ("--all",) if scope.kind == "filter" else scope.ids
+    return shlex.join(["mailtui", verb.name, *words])

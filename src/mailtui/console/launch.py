@@ -1,0 +1,69 @@
+"""Opening the console on a terminal: whether there is one, what Textual must be told before it is loaded, and how it ended.
+
+Owned here: `Options` and `open_console`. Textual is imported inside, so that reading this module costs nothing; which relay is meant, and
+whether it was started for the occasion, is the command line's business.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from mailtui.errors import EX_UNAVAILABLE, ControlError
+
+#: Read by Textual when it is imported.
+_SETTINGS: Final = {"TEXTUAL_ANIMATIONS": "none", "TEXTUAL_SMOOTH_SCROLL": "0", "ESCDELAY": "50"}
+
+
+def home(environ: Mapping[str, str]) -> Path:
+    """Where the user keeps keys and themes."""
+    base = environ.get("XDG_CONFIG_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / ".config") / "mailtui"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the console is opened. `leaves` is what happens to the relay when it is left: "" it was there before, "ask" it was started by
+    `run`, "stop" it is the demo's."""
+
+    socket: Path
+    theme: str = ""
+    ascii: bool = False
+    read_only: bool = False
+    leaves: str = ""
+    hint: str = ""
+    home: Path = field(default_factory=lambda: home(os.environ))
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How it ended: an exit code, and whether the relay that was started goes on."""
+
+    code: int = 0
+    relay_goes_on: bool = False
+
+
+def unfit(environ: Mapping[str, str]) -> str:
+    """Why no screen can be drawn here; "" when it can."""
+    lines = "`mailtui status` and `mailtui queue list` print lines"
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return f"the console needs a terminal; {lines}"
+    if environ.get("TERM", "") in ("dumb", "unknown", ""):
+        return f"the console cannot draw on this terminal (TERM={environ.get('TERM', '')}); {lines}"
+    return ""
+
+
+def open_console(options: Options) -> Ended:
+    """Draw until the operator leaves. ControlError when there is nothing to draw on, ConfigError for a wrong theme or keymap."""
+    if problem := unfit(os.environ):
+        raise ControlError("terminal", problem, exit_code=EX_UNAVAILABLE)
+    os.environ.update({name: value for name, value in _SETTINGS.items() if name not in os.environ})
+    from .app import Console
+
+    console = Console(options)
+    ended = console.run(mouse=True)
+    return ended if isinstance(ended, Ended) else Ended(console.return_code or 0)

@@ -1,0 +1,179 @@
+"""The one way from the console to a relay: questions with typed answers, how old they are, and when to ask again.
+
+Owned here: the control client, the limit of questions a second, the rhythm, freezing, and the state of the connection in one word. Queries
+are the truth; events only say that what is shown may be stale. Widgets are not known here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, TypeVar, cast
+
+from mailtui.control.api import Log, Status
+from mailtui.control.client import Client
+from mailtui.control.request import Request
+from mailtui.control.results import StatusView
+from mailtui.errors import ControlError, MailtuiError, RelayNotRunning, Unavailable
+
+R = TypeVar("R")
+
+#: Questions a second in the long run, and at once.
+RATE: Final = 4.0
+BURST: Final = 8.0
+#: Seconds between two refreshes: while something happens, and when nothing does or nobody looks.
+BUSY, QUIET = 1.0, 5.0
+#: Seconds without an answer after which the data is called stale.
+STALE_AFTER: Final = 4.0
+_AGAIN: Final = 1.0
+_REMEMBERED: Final = 64
+
+
+class State(StrEnum):
+    """How what is shown relates to the relay."""
+
+    LIVE = "LIVE"
+    STALE = "STALE"
+    FROZEN = "FROZEN"
+    OFFLINE = "OFFLINE"
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """An answer that is an error: a word for programs, a text of one or several lines, what would be right."""
+
+    code: str
+    text: str
+    hint: str = ""
+
+
+class Link:
+    """A connection to the relay at `socket`. `run` keeps it until cancelled; `ask` works meanwhile and before."""
+
+    def __init__(self, socket: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = Client(socket)
+        self._clock = clock
+        self._open = asyncio.Event()
+        self._tokens, self._filled = BURST, clock()
+        self._answers: dict[Request[object], tuple[float, object]] = {}
+        self._answered = self._refreshed = float("-inf")
+        self._dirty = True
+        self.frozen_at: float | None = None
+        self.watched = True
+        self.offline = ""
+        self.status: StatusView | None = None
+
+    async def run(self) -> None:
+        """Follow the relay's events, for ever: what happens makes what is shown stale."""
+        async with self._client:
+            self._open.set()
+            while True:
+                try:
+                    async for _ in self._client.events(Log(limit=0, follow=True)):
+                        self._dirty = True
+                except MailtuiError as error:
+                    self._failed(error)
+                await asyncio.sleep(_AGAIN)
+
+    # --- asking
+
+    async def ask(self, request: Request[R], within: float = 0.0) -> R | Trouble:
+        """The relay's answer, or one to the same question that is at most `within` seconds old."""
+        known = self._answers.get(cast("Request[object]", request))
+        if known and (self.frozen or self._clock() - known[0] < within):
+            return cast("R", known[1])
+        await self._open.wait()
+        if not request.changes:
+            await self._turn()
+        try:
+            answer = await self._client.call(request)
+        except MailtuiError as error:
+            return self._failed(error)
+        self._arrived(request, answer)
+        return answer
+
+    def _arrived(self, request: Request[R], answer: R) -> None:
+        self._answered, self.offline = self._clock(), ""
+        if isinstance(answer, StatusView):
+            self.status = answer
+        if request.changes:
+            self._answers.clear()
+            self._dirty = True
+            return
+        self._answers.pop(cast("Request[object]", request), None)
+        self._answers[cast("Request[object]", request)] = (self._answered, answer)
+        if len(self._answers) > _REMEMBERED:
+            del self._answers[next(iter(self._answers))]
+
+    def _failed(self, error: MailtuiError) -> Trouble:
+        refused = isinstance(error, ControlError) and error.code in ("forbidden", "version")
+        if isinstance(error, RelayNotRunning):
+            self.offline = "no relay answers"
+        elif refused or (isinstance(error, Unavailable) and self.status is None):
+            self.offline = str(error)
+        code = error.code if isinstance(error, ControlError) else type(error).__name__
+        return Trouble(code, str(error), getattr(error, "hint", ""))
+
+    async def _turn(self) -> None:
+        """Wait until there may be another question."""
+        while True:
+            now = self._clock()
+            self._tokens = min(BURST, self._tokens + (now - self._filled) * RATE)
+            self._filled = now
+            if self._tokens >= 1:
+                self._tokens -= 1
+                return
+            await asyncio.sleep((1 - self._tokens) / RATE)
+
+    # --- the rhythm
+
+    def due(self) -> bool:
+        """Whether what is shown should be asked for again now; saying so begins the next interval."""
+        if self.frozen:
+            return False
+        interval = BUSY if self._dirty and self.watched else QUIET
+        if self.offline:
+            interval = BUSY
+        if self._clock() - self._refreshed < interval:
+            return False
+        self._refreshed, self._dirty = self._clock(), False
+        return True
+
+    def hurry(self) -> None:
+        """Let the next look be now."""
+        self._refreshed = float("-inf")
+
+    async def beat(self) -> None:
+        """The question that is asked in every interval."""
+        await self.ask(Status())
+
+    # --- its state
+
+    @property
+    def frozen(self) -> bool:
+        """Whether what is shown stands still."""
+        return self.frozen_at is not None
+
+    def freeze(self) -> None:
+        """Stop the picture, or let it go on."""
+        self.frozen_at = time.time() if self.frozen_at is None else None
+        self.hurry()
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last answer."""
+        return self._clock() - self._answered
+
+    @property
+    def state(self) -> State:
+        """The word in the title bar."""
+        if self.frozen:
+            return State.FROZEN
+        if self.offline:
+            return State.OFFLINE
+        late = STALE_AFTER if self.watched else STALE_AFTER + QUIET
+        return State.STALE if self.age > max(late, QUIET + 2.0) else State.LIVE

@@ -1,0 +1,1 @@
+"""What screens say, as pure functions from values to lines; tested without a terminal."""

@@ -1,0 +1,97 @@
+"""The dialog before a change, and what is said while and after it is made; pure.
+
+Owned here: every word of plans, progress and results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from mailtui.console.actions import Scope, Tier
+from mailtui.display import plural, size
+from mailtui.views import Affected, AuditRow, Preview, Share
+
+from .line import BLANK, Line, Part, box, edges, line, wrap
+
+#: What a verb has done, as a participle.
+DONE: Final = {
+    "retry": "retried",
+    "hold": "held",
+    "release": "released",
+    "purge": "purged",
+    "bounce": "bounced",
+    "undo": "undone",
+}
+WIDTH: Final = 74
+_LARGE: Final = "too large to be kept: the number is checked"
+
+
+def dialog(
+    verb: str, scope: Scope, plan: Preview, tier: Tier, typed: str, command: str, room: int, hint: str = ""
+) -> list[Line]:
+    """The plan with its exact counts, what it needs to be confirmed, and the same as a command."""
+    what = f"{verb.capitalize()} {plural(plan.done, 'recipient')} of {plural(plan.messages, 'message')}"
+    left = [
+        f"{plan.skipped:,} being sent" if plan.skipped else "",
+        f"{plan.failed:,} it does not apply to" if plan.failed else "",
+    ]
+    rest = ", ".join(text for text in left if text)
+    body: list[Line] = [
+        BLANK,
+        line((what, "strong"), ("   " + size(plan.bytes), "dim")),
+        BLANK,
+        line(("filter  ", "dim"), plan.filter or ", ".join(scope.ids)),
+        line(("plan    ", "dim"), f"{plan.plan}, fixed now: later mail is not touched" if plan.plan else _LARGE),
+        line(("skipped ", "dim"), (rest, "warn") if rest else "none"),
+        line(("states  ", "dim"), shares(plan.by_state)),
+        line(("to      ", "dim"), shares(plan.by_destination)),
+        line(("from    ", "dim"), shares(plan.by_sender)),
+        *(line((text, "warn")) for sentence in plan.irreversible for text in wrap(sentence, room - 4)),
+        BLANK,
+        _question(plan, tier, typed),
+        line((hint or " ", "accent")),
+        edges(line((" Cancel (esc) ", "cursor")), line(*_confirms(verb, plan, tier, typed)), room - 4),
+        BLANK,
+        line(("the same: ", "dim"), (command, "dim")),
+    ]
+    return box(f"{verb.capitalize()} by {scope.title}", body, room, len(body) + 2, tone="strong")
+
+
+def _question(plan: Preview, tier: Tier, typed: str) -> Line:
+    if not plan.done:
+        return line(("There is nothing to change.", "warn"))
+    if tier < 2:
+        return line("Press y to go on.")
+    return line(f"Type the number of recipients, {plan.done:,}, then y: ", (f" {typed}_ ", "input"))
+
+
+def _confirms(verb: str, plan: Preview, tier: Tier, typed: str) -> list[Part]:
+    ready = plan.done > 0 and (tier < 2 or typed == str(plan.done))
+    return [(f" {verb.capitalize()} (y) ", "key" if ready else "dim")]
+
+
+def shares(rows: Sequence[Share]) -> str:
+    """`deferred 38,054   held 60   +2 others`."""
+    told = "   ".join(f"{row.name or '<>'} {row.count:,}" for row in rows[:3])
+    return told + (f"   +{len(rows) - 3} more" if len(rows) > 3 else "")
+
+
+def progress(row: AuditRow) -> str:
+    """How far a change is."""
+    over = row.done + row.skipped + row.failed
+    return f"{row.verb} {over:,} of {row.matched:,}   esc stops"
+
+
+def result(done: Affected) -> str:
+    """What a change came to: nothing is said that was not counted."""
+    parts = [f"{DONE.get(done.verb, done.verb)} {done.done:,} of {plural(done.matched, 'recipient')}"]
+    if done.skipped:
+        parts.append(f"{done.skipped:,} {'moved on since' if done.verb == 'undo' else 'being sent'}")
+    if done.failed:
+        parts.append(f"{done.failed:,} {'too late' if done.verb == 'undo' else 'did not apply'}")
+    if rest := done.matched - done.done - done.skipped - done.failed:
+        parts.append(f"{rest:,} untouched: stopped")
+    if done.done and done.verb != "undo":
+        parts.append("u undoes")
+    return "   ".join(parts)

@@ -1,0 +1,116 @@
+"""The frame around every screen: title bar, tabs, breadcrumb, footer.
+
+Owned here: pure functions from what the app knows to one line each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from mailtui.console.place import TABS
+from mailtui.control.results import StatusView
+from mailtui.display import age
+
+from .line import Line, Part, Tone, cells, edges, fit, line
+
+_LINK: Final[dict[str, Tone]] = {"LIVE": "ok", "STALE": "warn", "FROZEN": "held", "OFFLINE": "bad"}
+#: What keys are called, where their name in the table is longer.
+_KEYS: Final = {"escape": "esc", "pagedown": "pgdn", "pageup": "pgup"}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What the title bar tells: the relay as last heard of, the state of the link and the age of the data, who may write."""
+
+    status: StatusView | None
+    state: str
+    seconds: float
+    frozen_at: datetime | None
+    read_only: bool
+    now: datetime
+
+
+def title(bar: Bar, room: int) -> Line:
+    """` relay1.example.net  PROD  RW  up 3d4h      q 102,418  LIVE 1s  09:41:07`, on a ground of its own."""
+    left: list[Part] = [" "]
+    right: list[Part] = []
+    if bar.status is not None:
+        up = age((bar.now - bar.status.started).total_seconds())
+        left += [(bar.status.hostname, "strong"), "  "]
+        if bar.status.environment:
+            left += [(f" {bar.status.environment.upper()} ", "env"), "  "]
+        queue = bar.status.queue
+        waiting = queue.queued + queue.sending + queue.deferred + queue.held
+        right += [f"q {waiting:,}  "]
+    else:
+        left += [("mailtui", "strong"), "  "]
+        up = ""
+    left += [("RO" if bar.read_only else "RW", "held" if bar.read_only else "dim")]
+    if up and room >= 100:
+        left += [(f"  up {up}", "dim")]
+    right += [_link(bar), f"  {bar.now.astimezone():%H:%M:%S} "]
+    return _grounded(edges(line(*left), line(*right), room))
+
+
+def _grounded(whole: Line) -> Line:
+    """On the ground of the title bar, wherever no other tone stands."""
+    return tuple(part._replace(tone=part.tone or "bar") for part in whole)
+
+
+def _link(bar: Bar) -> Part:
+    if bar.status is None and bar.state in ("LIVE", "STALE"):
+        return "asking", "dim"
+    said = bar.state
+    if bar.state in ("LIVE", "STALE"):
+        said += f" {age(bar.seconds)}"
+    elif bar.frozen_at is not None:
+        said += f" {bar.frozen_at.astimezone():%H:%M:%S}"
+    return said, _LINK[bar.state]
+
+
+def tabs(current: str, there: frozenset[str], room: int) -> Line:
+    """`[1 Overview] 2 Queue  3 Domains ...`; those that are not there are dim."""
+    parts: list[Part] = [" "]
+    for number, kind in enumerate(TABS, 1):
+        name = f"{number} {kind.capitalize()}"
+        if kind == current:
+            parts.append((f"[{name}]", "strong"))
+        else:
+            parts.append((f" {name} ", "" if kind in there else "dim"))
+    return fit(line(*parts), room)
+
+
+def crumb(titles: Sequence[str], note: Line, room: int) -> Line:
+    """`queue > gmail.com > 8f3a0219`, and a note of the screen at the right."""
+    parts: list[Part] = [" "]
+    for index, name in enumerate(titles):
+        if index:
+            parts.append((" > ", "dim"))
+        parts.append((name, "strong" if index + 1 == len(titles) else "dim"))
+    return edges(line(*parts), (*note, *line(" ")), room)
+
+
+def footer(keys: Sequence[tuple[str, str, int]], room: int) -> Line:
+    """Keys with their labels, in order; those of the highest rank where there is no room for all."""
+    shown = list(keys)
+    while shown and cells(_keys(shown)) > room:
+        shown.remove(min(reversed(shown), key=lambda key: key[2]))
+    return fit(_keys(shown), room)
+
+
+def _keys(keys: Sequence[tuple[str, str, int]]) -> Line:
+    parts: list[Part] = []
+    for key, label, _ in keys:
+        parts += ["  " if parts else " ", (_KEYS.get(key, key), "key"), (f" {label}", "dim")]
+    return line(*parts)
+
+
+def too_small(room: int, height: int) -> list[Line]:
+    """Instead of everything, on a terminal too small."""
+    return [
+        fit(line((f"80x24 needed (now {room}x{height})", "warn")), room),
+        fit(line("mailtui status prints lines"), room),
+    ]

@@ -1,0 +1,178 @@
+"""The overview: is mail flowing, what is stuck and since when, what changed, what comes next.
+
+Owned here: the boxes and rows of that screen, from the relay's answers; pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from mailtui.control.results import StatusView
+from mailtui.display import age, clock, rate, size
+from mailtui.findings import ForecastRow, IncidentRow, MomentRow
+from mailtui.suspensions import Suspension, named
+from mailtui.views import AGE_LABELS, AgeRow, Ages
+
+from .line import BLANK, Line, Part, Tone, box, line, middle, pad, spark
+from .values import short
+
+_CHANGES: Final[dict[str, Tone]] = {"NEW": "bad", "UP": "warn", "GONE": "dim", "RECOVERED": "ok", "OURS": "bad"}
+_AGES: Final = Ages.__struct_fields__
+
+
+def counts(
+    status: StatusView, samples: Sequence[MomentRow], ahead: ForecastRow | None, room: int, height: int
+) -> list[Line]:
+    """The queue by state, its oldest recipient, its depth over the hour, what comes due."""
+    queue = status.queue
+    waiting = queue.queued + queue.sending + queue.deferred + queue.held
+    depth = [row.queued + row.sending + row.deferred + row.held for row in samples]
+    change = f"  {depth[-1] - depth[-6]:+,}/5m" if len(depth) > 5 else ""
+    half = (room - 4) // 2
+    trend = room - 4 - 10
+    body = [
+        line(*_count("queued", queue.queued, "", half), *_count("sending", queue.sending, "accent", half)),
+        line(*_count("deferred", queue.deferred, "warn", half), *_count("held", queue.held, "held", half)),
+        line(*_fact("oldest", age(status.oldest_seconds) if waiting else "-", half), *_due(ahead, half)),
+        line(("depth 1h  ", "dim"), spark(depth, trend)),
+    ]
+    if ahead is not None and height >= 7:
+        body.append(line(("next 1h   ", "dim"), spark(_folded(ahead.minutes, trend), trend)))
+    return box(f"Queue {waiting:,}{change}", body, room, height)
+
+
+def _count(name: str, count: int, tone: Tone, room: int) -> list[Part]:
+    return [(pad(name, 9), "dim"), (pad(f"{count:,}", room - 11, True), tone if count else "dim"), "  "]
+
+
+def _fact(name: str, value: str, room: int) -> list[Part]:
+    return [(pad(name, 9), "dim"), pad(value, room - 11, True), "  "]
+
+
+def _due(ahead: ForecastRow | None, room: int) -> list[Part]:
+    if ahead is None:
+        return []
+    return [(pad("due 1h", 9), "dim"), (pad(f"{ahead.due:,}", room - 11, True), "warn" if ahead.storm else ""), "  "]
+
+
+def _folded(values: Sequence[int], room: int) -> list[int]:
+    """Values in at most `room` sums of neighbours."""
+    width = -(-len(values) // max(room, 1)) or 1
+    return [sum(values[index : index + width]) for index in range(0, len(values), width)]
+
+
+def flow(status: StatusView, samples: Sequence[MomentRow], room: int, height: int) -> list[Line]:
+    """Recipients a minute in and out over the last hour, and how long delivery takes."""
+    rates, trend = status.rates, max(room - 4 - 16, 8)
+    rows: tuple[tuple[str, float, Tone, list[float]], ...] = (
+        ("in", rates.accepted.minute, "", [row.accepted for row in samples]),
+        ("out", rates.delivered.minute, "ok", [row.delivered for row in samples]),
+        ("defer", rates.deferred.minute, "warn", [row.deferrals for row in samples]),
+        ("bounce", rates.bounced.minute, "bad", [row.bounced for row in samples]),
+    )
+    body = [
+        line((pad(name, 7), "dim"), pad(rate(now), 7, True), "  ", (spark(past, trend), tone if any(past) else "dim"))
+        for name, now, tone, past in rows
+    ]
+    delays = [row for row in samples if row.p50 is not None]
+    if delays and height >= 7:
+        p50, p95 = delays[-1].p50 or 0.0, delays[-1].p95 or 0.0
+        body.append(line(("delivery ", "dim"), f"p50 {p50:.1f} s  p95 {p95:.1f} s"))
+    return box("Flow, recipients/min, last hour", body, room, height)
+
+
+def health(status: StatusView, ahead: ForecastRow | None, now: datetime, room: int, height: int) -> list[Line]:
+    """The relay itself, its disk, and when the backlog will be gone."""
+    disk = status.disk
+    used = 100 * (disk.total - disk.free) // max(disk.total, 1)
+    refused = status.rates.refused_4xx.minute + status.rates.refused_5xx.minute
+    body = [
+        line(("relay   ", "dim"), f"pid {status.pid}  up {age((now - status.started).total_seconds())}"),
+        line(("disk    ", "dim"), (f"{used}% of {size(disk.total)}", "bad" if used > 95 else "")),
+        line(("queue   ", "dim"), f"{size(disk.queue)}  wal {size(disk.wal)}"),
+        line(("intake  ", "dim"), f"{len(status.listeners)} listeners  refused {rate(refused)}/min"),
+        line(("backlog ", "dim"), _gone(ahead, now)),
+    ]
+    tone: Tone = "title" if status.ready else "bad"
+    return box("Health" if status.ready else "Health: NOT READY", body, room, height, tone=tone)
+
+
+def _gone(ahead: ForecastRow | None, now: datetime) -> str:
+    if ahead is None or not ahead.waiting:
+        return "none"
+    return f"gone by {clock(ahead.gone_by, now)}" if ahead.gone_by else "not shrinking"
+
+
+# --- the grid
+
+
+def ages_heading(room: int) -> Line:
+    """The upper bounds of the ages."""
+    name, column = _grid(room)
+    return line(
+        (pad("destination", name) + pad("total", 9, True), "dim"),
+        *((pad(label, column, True), "dim") for label in AGE_LABELS),
+    )
+
+
+def ages_row(row: AgeRow, room: int) -> Line:
+    """A destination and how long its mail has waited; what is old is toned."""
+    name, column = _grid(room)
+    parts: list[Part] = [
+        pad(middle(row.destination or row.site, name - 1), name),
+        (pad(f"{row.waiting:,}", 9, True), "strong"),
+    ]
+    for index, field in enumerate(_AGES):
+        count = int(getattr(row.ages, field))
+        tone: Tone = "dim" if not count else "bad" if index >= 5 else "warn" if index >= 3 else ""
+        parts.append((pad(f"{count:,}" if column > 8 else short(count), column, True), tone))
+    return line(*parts)
+
+
+def _grid(room: int) -> tuple[int, int]:
+    """Cells of the name, and of one bucket."""
+    column = 9 if room >= 110 else 5
+    return max(room - 9 - column * len(AGE_LABELS), 12), column
+
+
+# --- what changed
+
+
+def change_row(row: IncidentRow, room: int) -> Line:
+    """`NEW gmail.com  421 4.7.28 rate limit  0 -> 38,114`."""
+    name = 30 if room >= 110 else 17
+    numbers = f"{row.usual:,.0f} → {row.count:,}" if row.change != "OURS" else ""
+    tail = 16 if room >= 110 else 13
+    word = "OK" if row.change == "RECOVERED" else row.change
+    text = row.sentence or row.sample or row.fingerprint
+    if row.change == "RECOVERED":
+        text = f"recovered, {row.delivered:,} delivered"
+    return line(
+        (pad(word, 5), _CHANGES.get(row.change, "")),
+        pad(middle(row.site or "this relay", name - 1), name),
+        pad(text, room - 5 - name - tail),
+        pad(numbers, tail, True),
+    )
+
+
+def change_title(rows: Sequence[IncidentRow] | None) -> str:
+    """What the box is called."""
+    return "What changed, last 15 min" + (f" ({len(rows)})" if rows else "")
+
+
+# --- alerts
+
+
+def alerts(status: StatusView, suspended: Sequence[Suspension], now: datetime) -> Line:
+    """What needs a person, on one line; suspensions, so that none is forgotten."""
+    parts: list[Part] = []
+    for text in status.trouble:
+        parts += [(" ! ", "bad"), text + " "]
+    if suspended:
+        first = min(suspended, key=lambda one: (one.until is None, one.until or now))
+        end = f"until {clock(first.until, now)}" if first.until else "until resumed"
+        rest = f" and {len(suspended) - 1} more" if len(suspended) > 1 else ""
+        parts += [(" ‖ ", "held"), f"suspended: {named(first.kind, first.name)} {end}{rest} "]
+    return line(*parts) if parts else BLANK

@@ -1,0 +1,91 @@
+"""The queue: its rows, the preview of one, and the note of what is shown; pure.
+
+Owned here: which columns there is room for and what a row says.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from mailtui.display import age, size
+from mailtui.views import Counts, QueueRow
+
+from .line import Line, Part, box, line, middle, pad, wrap
+from .values import reply, short, state, until
+
+_WIDE = 100
+
+
+def heading(room: int) -> Line:
+    """The titles of the columns."""
+    left = f"{pad('id', 13)}S  {pad('age', 6)} {pad('tries', 5, True)} {pad('next', 6)} "
+    sender, recipient, tail = _rest(room)
+    texts = pad("from", sender) + pad("to" if room >= _WIDE else "to domain", recipient)
+    return line((left + texts + pad("size", 5, True) + ("  last reply" if tail else ""), "dim"))
+
+
+def row(one: QueueRow, room: int, now: datetime) -> Line:
+    """One recipient: id, state, age, tries, next try, from, to, size; the last reply where there is room."""
+    sender, recipient, tail = _rest(room)
+    where = one.recipient if room >= _WIDE else one.destination
+    parts: list[Part] = [
+        pad(one.id, 13),
+        (state(one.state).text, state(one.state).tone),
+        f"  {pad(age(one.age_seconds), 6)} {pad(str(one.attempts), 5, True)} ",
+        pad(until(one.next_attempt, now), 6) + " ",
+        pad(middle(one.sender or "<>", sender - 1), sender),
+        pad(middle(where, recipient - 1), recipient),
+        (pad(size(one.size), 5, True), "dim"),
+    ]
+    if tail:
+        parts.append(("  " + pad(reply(one.last_code, one.last_enhanced, one.last_text), tail - 2), "dim"))
+    return line(*parts)
+
+
+def _rest(room: int) -> tuple[int, int, int]:
+    """Cells of sender, recipient and last reply."""
+    left = room - 13 - 3 - 7 - 6 - 7 - 5
+    if room < _WIDE:
+        return left - left * 2 // 5, left * 2 // 5, 0
+    return left * 3 // 10, left * 3 // 10, left - 2 * (left * 3 // 10)
+
+
+def preview(one: QueueRow | None, room: int, height: int, now: datetime) -> list[Line]:
+    """A row in full: who to whom, what, and the last reply."""
+    if one is None:
+        return box("Preview", [], room, height)
+    facts = f"tries {one.attempts}   next {until(one.next_attempt, now)}   {one.state}"
+    body = [
+        line(("to    ", "dim"), (one.recipient, "strong"), f"   {facts}"),
+        line(("from  ", "dim"), one.sender or "<>", ("   subject ", "dim"), one.subject),
+        line(
+            (
+                reply(one.last_code, one.last_enhanced, one.last_text) or "not tried yet",
+                "warn" if one.last_code else "dim",
+            )
+        ),
+    ]
+    return box(f"Preview {one.id}", body, room, height, note="p hides it")
+
+
+def found(counts: Counts | None, waiting: int) -> str:
+    """`38,114 of 102,418`; without a count yet, only the queue."""
+    return f"{waiting:,}" if counts is None else f"{counts.recipients:,} of {waiting:,}"
+
+
+def note(position: int | None, total: int, marked: str, newer: int) -> Line:
+    """For the breadcrumb: what is marked, where the cursor is."""
+    parts: list[Part] = []
+    if newer:
+        parts.append((f"+{newer} newer, order held   ", "accent"))
+    if marked:
+        parts.append((f"{marked} marked   ", "accent"))
+    where = f"row {position:,} of {short(total) if total > 99_999 else f'{total:,}'}" if position else f"{total:,} rows"
+    parts.append((f"{where}   oldest first", "dim"))
+    return line(*parts)
+
+
+def error(text: str, room: int) -> list[Line]:
+    """What is wrong with a filter, with its caret."""
+    reason, *where = text.split("\n")[:3]
+    return [line((" " + part, "bad")) for part in (*wrap(reason, max(room - 2, 20))[:2], *where)]

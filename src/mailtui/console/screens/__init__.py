@@ -1,0 +1,1 @@
+"""The screens, one module each; they share the link and the app, and do not know each other."""

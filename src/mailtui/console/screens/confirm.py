@@ -1,0 +1,92 @@
+"""The dialog before a change: it is deaf at first, Enter never confirms, and what is dangerous must be typed.
+
+Owned here: which keys mean what. What it says is in `present.confirm`; what happens then is `change`'s.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from textual import events
+from textual.app import ComposeResult
+from textual.screen import ModalScreen
+
+from mailtui.console.actions import Action, Scope, Tier, command_line
+from mailtui.console.present import confirm as says
+from mailtui.console.widgets.canvas import Canvas
+from mailtui.views import Preview
+
+#: Seconds in which keys are not heard: they were typed before the dialog could be seen.
+GUARD: Final = 0.4
+
+
+class Confirm(ModalScreen[bool]):
+    """True when the operator said so."""
+
+    def __init__(self, action: Action, scope: Scope, plan: Preview, tier: Tier) -> None:
+        super().__init__()
+        self._action, self._scope, self._plan, self._tier = action, scope, plan, tier
+        self._typed = self._hint = ""
+        self._heard_from = float("inf")
+
+    def compose(self) -> ComposeResult:
+        """One surface in the middle."""
+        yield Canvas(id="dialog")
+
+    def on_mount(self) -> None:
+        """Heard from some time after it is seen."""
+        self._draw()
+        self.call_after_refresh(self._seen)
+
+    def _seen(self) -> None:
+        self._heard_from = time.monotonic() + GUARD
+
+    def _draw(self) -> None:
+        canvas = self.query_one("#dialog", Canvas)
+        assert self._action.verb is not None
+        lines = says.dialog(
+            self._action.verb.name,
+            self._scope,
+            self._plan,
+            self._tier,
+            self._typed,
+            command_line(self._action.verb, self._scope),
+            says.WIDTH,
+            self._hint,
+        )
+        canvas.styles.width, canvas.styles.height = says.WIDTH, len(lines)
+        canvas.show(lines)
+
+    @property
+    def _ready(self) -> bool:
+        return self._plan.done > 0 and (self._tier < 2 or self._typed == str(self._plan.done))
+
+    def on_key(self, event: events.Key) -> None:
+        """Escape at any time; the others once the dialog was seen."""
+        event.stop()
+        event.prevent_default()
+        if event.key == "escape":
+            self.dismiss(False)
+        elif time.monotonic() < self._heard_from:
+            return
+        elif event.key == "y" and self._ready:
+            self.dismiss(True)
+        elif event.key == "enter":
+            self._enter()
+        elif self._tier == 2 and event.key == "backspace":
+            self._typed = self._typed[:-1]
+        elif self._tier == 2 and (event.character or "").isdecimal() and len(self._typed) < 12:
+            self._typed += event.character or ""
+        self._draw()
+
+    def _enter(self) -> None:
+        if self._typed:
+            self._hint = "Enter does not confirm: y does, esc leaves."
+        else:
+            self.dismiss(False)  # Cancel has the focus
+
+    def on_click(self, event: events.Click) -> None:
+        """Beside the dialog: away; the mouse confirms nothing."""
+        if event.widget is self:
+            self.dismiss(False)

@@ -1,0 +1,166 @@
+"""The message screen: a message, its recipients, and the dialogue of an attempt.
+
+Owned here: which recipient and attempt are shown, and what is asked for them. What it says is in `present.message`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from msgspec.structs import replace
+from textual.app import ComposeResult
+
+from mailtui.console.actions import Scope
+from mailtui.console.link import Link, Trouble
+from mailtui.console.place import Place
+from mailtui.console.present import message as says
+from mailtui.console.present.line import Line
+from mailtui.console.widgets.canvas import Canvas
+from mailtui.console.widgets.rows import Rows
+from mailtui.console.widgets.table import Look, VirtualTable
+from mailtui.control.api import QueueList, Show, Why
+from mailtui.views import AttemptView, QueueRow
+
+from .view import Open, Say, Shared, View
+
+#: Recipients of one message that are listed, and seconds for which an answer about it is good enough.
+_LISTED: Final = 500
+_FRESH: Final = 2.0
+
+
+class Message(View):
+    """What enter on a recipient opens."""
+
+    kind = "message"
+
+    def __init__(self, link: Link, shared: Shared) -> None:
+        super().__init__(link, shared)
+        self._envelope = Canvas(id="envelope")
+        to = Look(says.recipient, says.recipients_heading, "asking …")
+        self.recipients = VirtualTable(Rows[QueueRow](lambda row: row.id), to, title="Recipients", id="recipients")
+        said = Look(says.spoken, None, "not tried yet: no dialogue")
+        self.dialogue = VirtualTable(Rows[says.Spoken](lambda spoken: str(spoken[0])), said, title="Transcript")
+        self.dialogue.active = False
+        self._attempts: tuple[AttemptView, ...] = ()
+        self._chosen: int | None = None  # an attempt somebody went to; None: the last
+        self._of = ""  # the recipient the attempts are of
+
+    def compose(self) -> ComposeResult:
+        """Envelope, recipients, dialogue."""
+        yield from (self._envelope, self.recipients, self.dialogue)
+
+    async def enter(self, place: Place) -> None:
+        """Another message begins with its last attempt."""
+        await super().enter(place)
+        self.recipients.rows.clear()
+        self._chosen, self._of = None, ""
+
+    async def refreshed(self) -> None:
+        """The recipients, then everything about the one under the cursor."""
+        message_id, _, _ = self.place.subject.partition(".")
+        page = await self.link.ask(QueueList(filter=f"id:{message_id}", history=True, limit=_LISTED), _FRESH)
+        if isinstance(page, Trouble):
+            self._tell(page)
+            return
+        table = self.recipients
+        new = not table.rows.items
+        table.rows.start(page.rows, 0, True)
+        if new:
+            names = [row.id for row in page.rows]
+            table.rows.place(names.index(self.place.subject) if self.place.subject in names else 0)
+        table.title = f"Recipients ({len(page.rows)}{'+' if page.after else ''})"
+        table.redraw()
+        await self._one()
+
+    async def _one(self) -> None:
+        row = self.recipients.rows.current
+        name = row.id if row else self.place.subject
+        message = await self.link.ask(Show(id=name), _FRESH)
+        why = await self.link.ask(Why(id=name), _FRESH)
+        if isinstance(message, Trouble):
+            self._tell(message)
+            return
+        if name != self._of:
+            self._of, self._chosen = name, None
+        self._attempts = message.recipients[0].attempts if message.recipients else ()
+        canvas, now = self._envelope, datetime.now(UTC)
+        canvas.show(
+            says.envelope(message, None if isinstance(why, Trouble) else why, now, self.size.width, canvas.size.height)
+        )
+        self._speak(now)
+
+    def _speak(self, now: datetime) -> None:
+        table, index = self.dialogue, self._index
+        lines = says.dialogue(self._attempts, index, max(self.size.width - 8 - says.SPOKEN, 20))
+        title = says.attempt_title(self._attempts, index, now)
+        same = title == table.title and len(lines) == len(table.rows.items)
+        table.title = title
+        table.rows.start(lines, 0, True)
+        if not same:  # the end is where it failed
+            table.rows.place(len(lines) - 1)
+        table.redraw()
+
+    @property
+    def _index(self) -> int:
+        last = len(self._attempts) - 1
+        return last if self._chosen is None else max(0, min(self._chosen, last))
+
+    def _tell(self, trouble: Trouble) -> None:
+        if not self.link.offline:
+            self.post_message(Say(trouble.text.partition("\n")[0], "bad"))
+
+    def note(self) -> Line:
+        """State and next try."""
+        return says.note(self.recipients.rows.current, datetime.now(UTC))
+
+    # --- actions
+
+    def scope(self) -> Scope:
+        """The recipient under the cursor."""
+        row = self.recipients.rows.current
+        return Scope("cursor", (row.id,) if row else ())
+
+    def perform(self, action: str) -> bool:
+        """Movement among recipients and in the dialogue, between attempts and messages."""
+        if action in ("pane.next", "pane.previous", "row.open"):
+            self._switch()
+        elif action in ("attempt.next", "attempt.previous"):
+            self._chosen = max(0, min(self._index + (1 if action == "attempt.next" else -1), len(self._attempts) - 1))
+            self._speak(datetime.now(UTC))
+        elif action in ("item.next", "item.previous"):
+            self.run_worker(self._sibling(action == "item.next"), group="sibling", exclusive=True)
+        elif action == "filter.edit":
+            return False
+        elif self.recipients.active and action.startswith(("row.", "page.")):
+            moved = self.recipients.perform(action)
+            self.run_worker(self._one(), group="one", exclusive=True)
+            return moved
+        else:
+            return not action.startswith("select.") and self.dialogue.perform(action)
+        return True
+
+    def _switch(self) -> None:
+        self.recipients.active, self.dialogue.active = self.dialogue.active, self.recipients.active
+        self.recipients.redraw()
+        self.dialogue.redraw()
+
+    async def _sibling(self, later: bool) -> None:
+        """The next message of the queue's list, or the one before."""
+        here = self.place.subject
+        ask = QueueList(filter=self.shared.filter, limit=1)
+        request = replace(ask, after=here) if later else replace(ask, before=here)
+        page = await self.link.ask(request)
+        if isinstance(page, Trouble):
+            self._tell(page)
+        elif page.rows:
+            self.post_message(Open(Place("message", page.rows[0].id)))
+        else:
+            self.post_message(Say("that was the last one" if later else "that was the first one", "dim"))
+
+    def on_virtual_table_moved(self, message: VirtualTable.Moved) -> None:
+        """A click in the other pane brings the cursor there; another recipient has another dialogue."""
+        if not message.table.active:
+            self._switch()
+        if message.table is self.recipients:
+            self.run_worker(self._one(), group="one", exclusive=True)

@@ -1,0 +1,73 @@
+"""What every screen is to the app: something that is entered at a place, refreshed, told actions, and asked what a change would be about.
+
+Owned here: that contract, and the messages by which a screen asks the app for something. Screens do not know each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual.message import Message
+from textual.widget import Widget
+
+from mailtui.console.actions import Scope
+from mailtui.console.link import Link
+from mailtui.console.place import Place
+from mailtui.console.present.line import BLANK, Line, Tone
+
+
+@dataclass
+class Shared:
+    """What screens have in common: the filter of the queue."""
+
+    filter: str = ""
+
+
+class Open(Message):
+    """A screen asks to go somewhere."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__()
+        self.place = place
+
+
+class Say(Message):
+    """A screen has something for the status line."""
+
+    def __init__(self, text: str, tone: Tone = "") -> None:
+        super().__init__()
+        self.text = text
+        self.tone: Tone = tone
+
+
+class View(Widget):
+    """A screen. `kind` is that of the places it shows."""
+
+    kind: ClassVar[str]
+
+    def __init__(self, link: Link, shared: Shared) -> None:
+        super().__init__(id=f"view-{self.kind}")
+        self.link = link
+        self.shared = shared
+        self.place = Place(self.kind)
+
+    async def enter(self, place: Place) -> None:
+        """Show this place from now on; `refreshed` follows."""
+        self.place = place
+
+    async def refreshed(self) -> None:
+        """Ask for what is shown, and show it."""
+        raise NotImplementedError
+
+    def perform(self, action: str) -> bool:
+        """Do an action of the table; False when it is none of this screen's."""
+        raise NotImplementedError
+
+    def scope(self) -> Scope:
+        """What a change would be about now."""
+        return Scope("cursor")
+
+    def note(self) -> Line:
+        """What stands at the right of the breadcrumb."""
+        return BLANK

@@ -1,0 +1,155 @@
+"""Every screen's words from hostile values: nothing a terminal would obey, in every field, at any width."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import msgspec
+import pytest
+
+from mailtui.console.actions import Scope
+from mailtui.console.present import confirm, frame, message, overview, queue
+from mailtui.console.present.line import Line, cells
+from mailtui.control.results import Disk, Rates, StatusView
+from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.model import TranscriptLine
+from mailtui.suspensions import Suspension
+from mailtui.text import safe_text
+from mailtui.views import (
+    Affected,
+    AgeRow,
+    Ages,
+    AttemptView,
+    AuditRow,
+    Depth,
+    EnvelopeView,
+    MessageView,
+    Preview,
+    QueueRow,
+    Share,
+    Totals,
+)
+
+NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+EVIL = (
+    "\x1b]52;c;aGk=\x07",
+    "\x9b31m",
+    "\u202etxet",
+    "[/foo]",
+    "[@click=app.quit]x[/]",
+    "a\r\nb\tc",
+    "👩\u200d💻漢字",
+    "x" * 500,
+    "z\u0300\u0301\u0302\u0303\u0304\u0305\u0306",
+    "",
+)
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def made(struct: type[T], evil: str, /, **given: object) -> T:
+    """A value of which every text is evil, every number one and every moment now."""
+    return struct(
+        **{field.name: given.get(field.name, _plain(field.type, evil)) for field in msgspec.structs.fields(struct)}
+    )
+
+
+def _plain(kind: object, evil: str) -> object:
+    if "datetime" in str(kind):
+        return NOW
+    return {str: evil, bool: True, float: 1.0, dict[str, int | str | bool]: {}}.get(kind, 1)  # type: ignore[call-overload]
+
+
+def harmless(lines: list[Line]) -> None:
+    for whole in lines:
+        for part in whole:
+            assert safe_text(part.text) == part.text
+
+
+@pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
+@pytest.mark.parametrize("room", [80, 120])
+def test_the_overview(evil: str, room: int) -> None:
+    status = made(
+        StatusView,
+        evil,
+        queue=Depth(1, 1, 1, 1),
+        totals=Totals(1, 1, 1, 1, 1),
+        rates=Rates(),
+        disk=Disk(1, 2, 1, 1),
+        listeners=(evil,),
+        trouble=(evil,),
+    )
+    ahead = made(ForecastRow, evil, minutes=(1, 2))
+    past = [made(MomentRow, evil, p50=1.0, p95=2.0)] * 9
+    drawn = overview.counts(status, past, ahead, room // 2, 7)
+    drawn += overview.flow(status, past, room // 2, 7) + overview.health(status, ahead, NOW, room // 2, 7)
+    assert {cells(whole) for whole in drawn} == {room // 2}
+    drawn.append(overview.ages_row(made(AgeRow, evil, ages=Ages(m5=1_234_567)), room - 6))
+    drawn.append(overview.ages_heading(room - 6))
+    drawn.append(overview.change_row(made(IncidentRow, evil, change="NEW"), room - 6))
+    assert {cells(whole) for whole in drawn[-3:]} == {room - 6}
+    drawn.append(overview.alerts(status, [made(Suspension, evil, kind="destination")], NOW))
+    harmless(drawn)
+
+
+@pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
+@pytest.mark.parametrize("room", [80, 120, 200])
+def test_the_queue(evil: str, room: int) -> None:
+    row = made(QueueRow, evil, id="0Z.1", state="deferred", next_attempt=NOW)
+    assert cells(queue.row(row, room - 2, NOW)) == room - 2
+    assert cells(queue.heading(room - 2)) <= room - 2
+    harmless([queue.row(row, room - 2, NOW), *queue.preview(row, room, 5, NOW), *queue.error(evil, room)])
+
+
+@pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
+def test_a_message(evil: str) -> None:
+    envelope = made(EnvelopeView, evil, recipients=(evil,))
+    whole = MessageView("0Z", envelope, (), ())
+    attempt = made(AttemptView, evil, timings={"connect": 20}, transcript=(TranscriptLine(41, "<", evil),))
+    harmless(message.envelope(whole, made(WhyView, evil, causes=()), NOW, 80, 6))
+    harmless([message.spoken(spoken, 76) for spoken in message.dialogue([attempt], 0, 60)])
+    harmless([message.recipient(made(QueueRow, evil, state="held"), 76)])
+    harmless([frame.crumb([message.attempt_title([attempt], 0, NOW)], (), 80)])
+
+
+@pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
+def test_a_dialog(evil: str) -> None:
+    shares = (Share(evil, 3),) * 4
+    plan = made(
+        Preview,
+        evil,
+        irreversible=(evil,),
+        done=38114,
+        **{name: shares for name in ("by_site", "by_destination", "by_sender", "by_state", "by_class", "by_age")},
+    )
+    drawn = confirm.dialog("purge", Scope("filter", filter=evil), plan, 2, "38114", evil, confirm.WIDTH)
+    assert {cells(whole) for whole in drawn} == {confirm.WIDTH}
+    assert "38,114" in "".join(part.text for whole in drawn for part in whole)
+    harmless(drawn)
+
+
+def test_a_result_tells_what_was_counted() -> None:
+    assert (
+        confirm.result(Affected(7, "hold", 5, 3, 1, 1, 2))
+        == "held 3 of 5 recipients   1 being sent   1 did not apply   u undoes"
+    )
+    assert confirm.result(Affected(8, "undo", 5, 4, 1, 0, 2)) == "undone 4 of 5 recipients   1 moved on since"
+    assert "2 untouched: stopped" in confirm.result(Affected(9, "purge", 5, 3, 0, 0, 2))
+    row = made(AuditRow, "", verb="hold", matched=38114, done=2500, skipped=0, failed=0)
+    assert confirm.progress(row) == "hold 2,500 of 38,114   esc stops"
+
+
+def test_a_refusal_in_a_dialogue_is_told_apart() -> None:
+    attempt = made(
+        AttemptView,
+        "",
+        timings={},
+        transcript=(TranscriptLine(1, "<", "550 5.1.1 no"), TranscriptLine(2, "<", "421 later")),
+    )
+    tones = [message.spoken(spoken, 70)[-1].tone for spoken in message.dialogue([attempt], 0, 60)]
+    assert tones == ["bad", "warn"]
+
+
+def test_the_footer_keeps_what_matters_most() -> None:
+    keys = [("enter", "open", 10), ("v", "range", 1), ("q", "quit", 2)]
+    assert "".join(part.text for part in frame.footer(keys, 20)).split() == ["enter", "open", "q", "quit"]
