@@ -265,7 +265,7 @@ def test_the_other_reads_have_their_fixed_shapes(relay: Relay) -> None:
 
 REASON_KEYS = {
     *("destinations", "fingerprint", "count", "class", "sentence", "first_seen", "last_seen", "oldest_seconds"),
-    *("next_attempt", "sample_id", "top_destinations"),
+    *("next_attempt", "sample_id", "top_destinations", "behind"),
 }
 
 
@@ -530,18 +530,18 @@ def test_on_a_terminal_a_person_is_asked(relay: Relay) -> None:
 
 def test_a_long_change_shows_how_far_it_is_and_ctrl_c_stops_it() -> None:
     with Relay({"route": [{"to": "127.0.0.1:9"}], "intake": {"min_free_disk": "1MB"}}) as own:
-        for n in range(6):
+        for n in range(20):
             put(own, *(f"r{n}-{i}@long.test" for i in range(1000)), sender=f"a{n}@long.test")
         own.cli("hold", "--all", "--yes")
         terminal = Terminal(own, "bounce", "state:held", "--yes")
-        terminal.read_until("of 6,000; Ctrl-C stops")
+        terminal.read_until("of 20,000; Ctrl-C stops")
         terminal.child.send_signal(signal.SIGINT)
-        terminal.read_until("of 6,000 were not touched")
+        terminal.read_until("of 20,000 were not touched")
         assert terminal.end() == 130
         (row,) = rows(own.cli("audit", "--verb", "bounce", "--json"))
-        assert row["state"] == "stopped" and 0 < int(str(row["done"])) < 6000
-        assert own.get("queue.count?filter=state:held")["recipients"] == 6000 - int(str(row["done"]))
-        assert f"{6000 - int(str(row['done'])):,} recipients of 6,000 were not touched" in terminal.seen
+        assert row["state"] == "stopped" and 0 < int(str(row["done"])) < 20_000
+        assert own.get("queue.count?filter=state:held")["recipients"] == 20_000 - int(str(row["done"]))
+        assert f"{20_000 - int(str(row['done'])):,} recipients of 20,000 were not touched" in terminal.seen
         (cancel,) = rows(own.cli("audit", "--verb", "cancel", "--json"))
         assert (cancel["reason"], cancel["filter"]) == ("Ctrl-C", f"action {row['action']}")
         piped = own.cli("hold", "--all")

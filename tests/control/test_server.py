@@ -277,8 +277,8 @@ async def test_a_client_of_something_else_says_so(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------- who may what
 
 AS_NOBODY = """
-import os, sys
-import mailtui.cli.root, mailtui.control.client, mailtui.text, asyncio.runners, encodings.idna  # a stranger may not read them
+import os, sys  # a stranger may not read what is imported here
+import mailtui.cli.root, mailtui.control.client, mailtui.text, asyncio.runners, mailtui.config, mailtui.preflight, tomllib, encodings.idna
 from mailtui.__main__ import main
 os.setgroups([int(sys.argv[2])] if sys.argv[2] else [])
 os.setgid(65534), os.setuid(65534)

@@ -21,9 +21,9 @@ from mailtui.shaping_desk import ShapingDesk, inverses
 from mailtui.views import moment
 
 NOW = time.time()
-PAUSED = Restraint("b.example", "theirs", NOW - 60, NOW + 600, 2, "421 busy", "throttled", "mx", paused=True)
+PAUSED = Restraint("b.example", "theirs", NOW - 60, NOW + 86_400, 2, "421 busy", "throttled", "mx", paused=True)
 SLOWED = Restraint(
-    "a.example", "ease", NOW - 60, NOW + 600, 3, "450 slow", connections=2, rate=Rate(20, 60), recipient=9 << 20 | 1
+    "a.example", "ease", NOW - 60, NOW + 86_400, 3, "450 slow", connections=2, rate=Rate(20, 60), recipient=9 << 20 | 1
 )
 
 
@@ -51,7 +51,7 @@ async def test_restrained_sites_are_shown_also_when_nothing_is_at_work_there(rel
     assert (slowed.site, slowed.max_connections, slowed.rate) == ("a.example", 2, "20/m")
     (row,) = slowed.restraints
     assert (row.does, row.id, row.action) == ("at most 20/m, at most 2 connections", "00000009.1", 2)
-    assert (paused.site, paused.limit, paused.paused_until) == ("b.example", 0, moment(NOW + 600))
+    assert (paused.site, paused.limit, paused.paused_until) == ("b.example", 0, moment(NOW + 86_400))
     assert paused.restraints[0].cause == "421 busy"
     assert desk.sites("", True, 9) == (slowed, paused)
     assert [shape.site for shape in desk.sites("b.", False, 9)] == ["b.example"]
