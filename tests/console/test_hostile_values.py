@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from mailtui.console.actions import Scope
-from mailtui.console.present import confirm, frame, message, overview, queue
+from mailtui.console.present import confirm, frame, live, message, overview, papers, queue, transcript
 from mailtui.console.present.line import Line, cells
 from mailtui.control.results import Disk, Rates, StatusView
 from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
@@ -107,9 +107,9 @@ def test_a_message(evil: str) -> None:
     whole = MessageView("0Z", envelope, (), ())
     attempt = made(AttemptView, evil, timings={"connect": 20}, transcript=(TranscriptLine(41, "<", evil),))
     harmless(message.envelope(whole, made(WhyView, evil, causes=()), NOW, 80, 6))
-    harmless([message.spoken(spoken, 76) for spoken in message.dialogue([attempt], 0, 60)])
+    harmless([transcript.spoken(spoken, 76) for spoken in transcript.dialogue([attempt], 0, 60)])
     harmless([message.recipient(made(QueueRow, evil, state="held"), 76)])
-    harmless([frame.crumb([message.attempt_title([attempt], 0, NOW)], (), 80)])
+    harmless([frame.crumb([transcript.attempt_title([attempt], 0, NOW)], (), 80)])
 
 
 @pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
@@ -146,7 +146,7 @@ def test_a_refusal_in_a_dialogue_is_told_apart() -> None:
         timings={},
         transcript=(TranscriptLine(1, "<", "550 5.1.1 no"), TranscriptLine(2, "<", "421 later")),
     )
-    tones = [message.spoken(spoken, 70)[-1].tone for spoken in message.dialogue([attempt], 0, 60)]
+    tones = [transcript.spoken(spoken, 70)[-1].tone for spoken in transcript.dialogue([attempt], 0, 60)]
     assert tones == ["bad", "warn"]
 
 

@@ -114,6 +114,9 @@ class Live(View):
             self._seq = 0
             self.tail.heard(says.remark("the relay was started anew", self._next(), time.time()))
         self._relay = status.started
+        if self._trouble:
+            self._trouble = ""
+            self.tail.heard(says.remark("connected again", self._next(), time.time(), "ok"))
         log = Log(self._seq, _BEHIND if self._seq else _PAST, True, self.place.subject)
         self.bar.wrong([])
         async with aclosing(self.link.follow(log)) as stream:
@@ -124,7 +127,6 @@ class Live(View):
         return Trouble("ended", "the relay ended the stream")
 
     def _came(self, entry: Entry) -> None:
-        self._trouble = ""
         self._seq = max(self._seq, entry.seq)
         self.tail.heard(says.told(entry, self._next()))
 
@@ -181,8 +183,11 @@ class Live(View):
             self.bar.edit()
         elif action == "filter.clear":
             self.post_message(Open(Place("live")))
+        elif action.startswith(("row.", "page.")):
+            self.following = False
+            return self.table.perform(action)
         else:
-            return not action.startswith("select.") and self.table.perform(action)
+            return False
         return True
 
     async def _open(self) -> None:
@@ -202,8 +207,9 @@ class Live(View):
         self.post_message(Open(Place("message", name)))
 
     def on_virtual_table_moved(self, message: VirtualTable.Moved) -> None:
-        """Whoever moves wants to read."""
-        self.following = False
+        """Whoever goes up wants to read."""
+        rows = self.table.rows
+        self.following = self.following and rows.cursor + 1 == len(rows.items)
         self._tell()
 
     def on_virtual_table_opened(self) -> None:
