@@ -71,7 +71,8 @@ def history(message: MessageView, now: datetime, room: int) -> list[Written]:
 
 def _attempt(number: int, attempt: AttemptView) -> str:
     where = f" at {attempt.host}" if attempt.host else ""
-    return f"attempt {number} {attempt.disposition} by relay{where}: {reply(attempt.code, attempt.enhanced, attempt.text) or attempt.class_}"
+    answer = reply(attempt.code, attempt.enhanced, attempt.text) or attempt.class_
+    return f"attempt {number} {attempt.disposition} by relay{where}: {answer}"
 
 
 def content(paper: Paper, octets: bytes, room: int) -> list[Written]:
@@ -80,7 +81,7 @@ def content(paper: Paper, octets: bytes, room: int) -> list[Written]:
     octets = octets[: MOST[paper]]
     lines: list[Line] = []
     if paper == "body":
-        head, end, octets = octets.partition(b"\r\n\r\n")
+        _, end, octets = octets.partition(b"\r\n\r\n")
         lines.append(line(("! private: what the message says; M hides it again", "warn")))
         if not end:
             return _numbered([*lines, line(("the header is longer than what is shown", "warn"))])
