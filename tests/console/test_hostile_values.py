@@ -11,7 +11,9 @@ import pytest
 from mailtui.console.actions import Scope
 from mailtui.console.present import confirm, frame, live, message, overview, papers, queue, transcript
 from mailtui.console.present.line import Line, cells
+from mailtui.control.api import Entry
 from mailtui.control.results import Disk, Rates, StatusView
+from mailtui.events import Accepted, Attempted, Changed, Draining, Event, Notice, Notified, Ready, Refused, SiteChanged
 from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
 from mailtui.model import TranscriptLine
 from mailtui.suspensions import Suspension
@@ -24,9 +26,11 @@ from mailtui.views import (
     AuditRow,
     Depth,
     EnvelopeView,
+    EventView,
     MessageView,
     Preview,
     QueueRow,
+    RecipientView,
     Share,
     Totals,
 )
@@ -110,6 +114,32 @@ def test_a_message(evil: str) -> None:
     harmless([transcript.spoken(spoken, 76) for spoken in transcript.dialogue([attempt], 0, 60)])
     harmless([message.recipient(made(QueueRow, evil, state="held"), 76)])
     harmless([frame.crumb([transcript.attempt_title([attempt], 0, NOW)], (), 80)])
+
+
+@pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
+@pytest.mark.parametrize("room", [80, 120])
+def test_the_papers_of_a_message(evil: str, room: int) -> None:
+    attempt = made(AttemptView, evil, timings={}, transcript=())
+    recipient = made(RecipientView, evil, attempts=(attempt,))
+    envelope = made(EnvelopeView, evil, recipients=(evil,))
+    whole = MessageView("0Z", envelope, (recipient,), (made(EventView, evil),))
+    octets = f"{evil}: {evil}\r\n\r\n{evil}\r\n".encode("utf-8", "surrogatepass")
+    drawn = [papers.row(written, room) for written in papers.history(whole, NOW, room - 7)]
+    drawn += [papers.row(written, room) for written in papers.content("headers", octets, room - 7)]
+    drawn += [papers.row(written, room) for written in papers.content("body", octets, room - 7)]
+    assert max(cells(line) for line in drawn) <= room
+    harmless(drawn)
+
+
+@pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
+@pytest.mark.parametrize(
+    "kind", [Accepted, Attempted, Changed, Draining, Notice, Notified, Ready, Refused, SiteChanged]
+)
+def test_what_happens(evil: str, kind: type[Event]) -> None:
+    event = made(kind, evil, ids=[evil], listeners=[evil])
+    moment = live.told(Entry(1, event), 1)  # type: ignore[arg-type]
+    harmless([live.row(moment, 78), live.row(moment, 118), *live.whole(moment, False, 80, 3)])
+    harmless([live.row(live.remark(evil, 1, 1.0), 78), live.note(False, False, 1, evil, 1.0)])
 
 
 @pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))

@@ -114,13 +114,13 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action(
         "view.follow", "F", "follow", "go on with what happens, or stop; scrolling up stops too", "view", LIVE, foot=8
     ),
-    Action("fail.next", "e", "next failure", "the next line of the dialogue that says no", "view", MESSAGE, foot=5),
-    Action("view.fold", "Z", "fold", "replies of several lines in one, or in full", "view", MESSAGE, foot=3),
+    Action("fail.next", "e", "next failure", "the next line of the dialogue that says no", "view", MESSAGE, foot=4),
+    Action("view.fold", "Z", "fold", "replies of several lines in one, or in full", "view", MESSAGE, foot=1),
     Action(
-        "show.history", "i", "history", "who did what with this message, or the dialogue again", "view", MESSAGE, foot=6
+        "show.history", "i", "history", "who did what with this message, or the dialogue again", "view", MESSAGE, foot=3
     ),
-    Action("show.headers", "m", "headers", "the header of the message, or the dialogue again", "view", MESSAGE, foot=6),
-    Action("show.body", "M", "body", "what the message says: it is private", "view", MESSAGE, foot=4),
+    Action("show.headers", "m", "headers", "the header of the message, or the dialogue again", "view", MESSAGE, foot=2),
+    Action("show.body", "M", "body", "what the message says: it is private", "view", MESSAGE, foot=1),
     Action("select.mark", "space", "mark", "mark the row and go on", "select", QUEUE, foot=8),
     Action("select.range", "v", "range", "mark from here to where v is pressed again", "select", QUEUE, foot=1),
     Action("select.all", "*", "all", "mark all that the filter finds", "select", QUEUE, foot=7),

@@ -70,6 +70,10 @@ def dialogue(attempts: Sequence[AttemptView], index: int, room: int, folded: boo
         last = number + 1 == len(said)
         failing = _refusal(each.line) or (last and not refused and one.disposition != "delivered")
         tone = _tone(each.line, failing)
+        if number and each.line.ms < said[number - 1].line.ms:
+            shown.append(
+                Spoken(len(shown), each.line.ms, "*", "connected; the transaction, on a clock of its own", "dim")
+            )
         for part, (text, answers) in enumerate(_wrapped(each, room)):
             direction = "" if part else each.line.dir
             shown.append(Spoken(len(shown), each.line.ms, direction, text, tone, answers, failing and not part))

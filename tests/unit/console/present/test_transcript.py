@@ -62,6 +62,13 @@ def test_replies_to_commands_sent_at_once_say_what_they_answer_in_the_order_of_t
     ]
 
 
+def test_where_the_clock_begins_again_is_said() -> None:
+    assert text(attempt((*OPENING, *PIPELINED)))[4:6] == [
+        "0.000 = connected; the transaction, on a clock of its own",
+        "0.000 > MAIL FROM:<news@shop.example> SIZE=12",
+    ]
+
+
 def test_a_long_reply_is_folded_and_unfolded_and_a_refusal_never_is() -> None:
     folded = text(attempt(OPENING))
     assert folded[2:] == ["0.041 > EHLO relay.test", "0.083 < 250-mx.a.test (+2 lines, Z unfolds)"]
