@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
 from mailtui.display import clock, plural, size
+from mailtui.text import safe_text
 from mailtui.views import AttemptView, MessageView
 
 from .line import Line, Tone, line, pad, wrap
@@ -98,12 +99,12 @@ def content(paper: Paper, octets: bytes, room: int) -> list[Written]:
 
 def _said(text: str, room: int, paper: Paper) -> list[Line]:
     kept = text[:_LINE]
-    name, colon, rest = kept.partition(":")
-    if paper == "headers" and colon and name and " " not in name:
-        first, *others = wrap(rest, max(room - len(name) - 1, 20)) if len(name) < room - 20 else ["", *wrap(rest, room)]
-        lines = [line((f"{name}:", "accent"), first), *(line(f"    {other}") for other in others)]
+    first, *others = wrap(kept, room - 4)
+    name = safe_text(kept.partition(":")[0])
+    if paper == "headers" and name and " " not in name and first.startswith(f"{name}:"):
+        lines = [line((f"{name}:", "accent"), first[len(name) + 1 :]), *(line(f"    {other}") for other in others)]
     else:
-        lines = [line(part) for part in wrap(kept, room)]
+        lines = [line(part) for part in (first, *others)]
     if len(text) > _LINE:
         lines.append(line((f"… and {plural(len(text) - _LINE, 'character')} more in this line", "dim")))
     return lines
