@@ -19,7 +19,7 @@ from mailtui.console.place import Place
 from mailtui.console.present import live as says
 from mailtui.console.present.line import Line
 from mailtui.console.present.queue import error
-from mailtui.console.tail import Tail
+from mailtui.console.tail import RING, Tail
 from mailtui.console.widgets.bar import FilterBar
 from mailtui.console.widgets.canvas import Canvas
 from mailtui.console.widgets.rows import Rows
@@ -99,9 +99,7 @@ class Live(View):
                 return
             if not self._trouble:
                 self._silent_since = time.monotonic()
-                self.tail.heard(
-                    says.remark(f"no stream: {trouble.text}; trying again", self._next(), time.time(), "bad")
-                )
+                self.tail.heard(says.remark(f"lost: {trouble.text}; trying again", self._next(), time.time(), "bad"))
             self._trouble = trouble.text
             await asyncio.sleep(_AGAIN)
 
@@ -164,6 +162,8 @@ class Live(View):
     def _follow(self, on: bool) -> None:
         self.following = on
         if on and not self.link.frozen:
+            if (lost := self.tail.newer - RING) > 0:
+                self.post_message(Say(says.dropped(lost), "warn"))
             self.tail.take()
         self._show()
 
