@@ -9,9 +9,11 @@ import msgspec
 import pytest
 
 from mailtui.console.actions import Scope
-from mailtui.console.present import confirm, frame, message, overview, queue
+from mailtui.console.present import confirm, frame, live, message, overview, papers, queue, transcript
 from mailtui.console.present.line import Line, cells
+from mailtui.control.api import Entry
 from mailtui.control.results import Disk, Rates, StatusView
+from mailtui.events import Accepted, Attempted, Changed, Draining, Event, Notice, Notified, Ready, Refused, SiteChanged
 from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
 from mailtui.model import TranscriptLine
 from mailtui.suspensions import Suspension
@@ -24,9 +26,11 @@ from mailtui.views import (
     AuditRow,
     Depth,
     EnvelopeView,
+    EventView,
     MessageView,
     Preview,
     QueueRow,
+    RecipientView,
     Share,
     Totals,
 )
@@ -107,9 +111,35 @@ def test_a_message(evil: str) -> None:
     whole = MessageView("0Z", envelope, (), ())
     attempt = made(AttemptView, evil, timings={"connect": 20}, transcript=(TranscriptLine(41, "<", evil),))
     harmless(message.envelope(whole, made(WhyView, evil, causes=()), NOW, 80, 6))
-    harmless([message.spoken(spoken, 76) for spoken in message.dialogue([attempt], 0, 60)])
+    harmless([transcript.spoken(spoken, 76) for spoken in transcript.dialogue([attempt], 0, 60)])
     harmless([message.recipient(made(QueueRow, evil, state="held"), 76)])
-    harmless([frame.crumb([message.attempt_title([attempt], 0, NOW)], (), 80)])
+    harmless([frame.crumb([transcript.attempt_title([attempt], 0, NOW)], (), 80)])
+
+
+@pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
+@pytest.mark.parametrize("room", [80, 120])
+def test_the_papers_of_a_message(evil: str, room: int) -> None:
+    attempt = made(AttemptView, evil, timings={}, transcript=())
+    recipient = made(RecipientView, evil, attempts=(attempt,))
+    envelope = made(EnvelopeView, evil, recipients=(evil,))
+    whole = MessageView("0Z", envelope, (recipient,), (made(EventView, evil),))
+    octets = f"{evil}: {evil}\r\n\r\n{evil}\r\n".encode("utf-8", "surrogatepass")
+    drawn = [papers.row(written, room) for written in papers.history(whole, NOW, room - 7)]
+    drawn += [papers.row(written, room) for written in papers.content("headers", octets, room - 7)]
+    drawn += [papers.row(written, room) for written in papers.content("body", octets, room - 7)]
+    assert max(cells(line) for line in drawn) <= room
+    harmless(drawn)
+
+
+@pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
+@pytest.mark.parametrize(
+    "kind", [Accepted, Attempted, Changed, Draining, Notice, Notified, Ready, Refused, SiteChanged]
+)
+def test_what_happens(evil: str, kind: type[Event]) -> None:
+    event = made(kind, evil, ids=[evil], listeners=[evil])
+    moment = live.told(Entry(1, event), 1)  # type: ignore[arg-type]
+    harmless([live.row(moment, 78), live.row(moment, 118), *live.whole(moment, False, 80, 3)])
+    harmless([live.row(live.remark(evil, 1, 1.0), 78), live.note(False, False, 1, evil, 1.0)])
 
 
 @pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
@@ -146,7 +176,7 @@ def test_a_refusal_in_a_dialogue_is_told_apart() -> None:
         timings={},
         transcript=(TranscriptLine(1, "<", "550 5.1.1 no"), TranscriptLine(2, "<", "421 later")),
     )
-    tones = [message.spoken(spoken, 70)[-1].tone for spoken in message.dialogue([attempt], 0, 60)]
+    tones = [transcript.spoken(spoken, 70)[-1].tone for spoken in transcript.dialogue([attempt], 0, 60)]
     assert tones == ["bad", "warn"]
 
 

@@ -24,7 +24,8 @@ async def test_from_the_first_look_to_the_dialogue_in_two_keys(
 ) -> None:
     async with console(columns, rows) as screen:
         await screen.sees("look.test")
-        assert "Queue 2" in screen.text and "relay.test" in screen.text and "LIVE" in screen.text
+        await screen.sees("LIVE")
+        assert "Queue 2" in screen.text and "relay.test" in screen.text
         await screen.press("enter")
         await screen.sees(f"{mail}.1")
         await screen.sees("2 of 2")

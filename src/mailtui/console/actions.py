@@ -18,7 +18,9 @@ Tier = Literal[0, 1, 2]
 LISTS: Final = frozenset({"overview", "queue", "message", "domains", "domain", "incident", "live", "suppress", "audit"})
 ROWS: Final = frozenset({"queue", "message"})
 QUEUE: Final = frozenset({"queue"})
-FILTERED: Final = frozenset({"overview", "queue"})
+FILTERED: Final = frozenset({"overview", "queue", "live"})
+LIVE: Final = frozenset({"live"})
+MESSAGE: Final = frozenset({"message"})
 PANES: Final = frozenset({"overview", "message", "domain"})
 #: Recipients from which even what can be undone must be typed, and the part of the queue.
 MANY, SHARE = 1000, 0.1
@@ -106,9 +108,19 @@ ACTIONS: Final[tuple[Action, ...]] = (
         for number, kind in enumerate(("overview", "queue", "domains", "incident", "live", "suppress", "audit"), 1)
     ),
     Action("filter.edit", "/", "filter", "edit the filter: enter keeps it, esc restores", "view", FILTERED, foot=9),
-    Action("filter.clear", "ctrl+x", "no filter", "show everything again", "view", QUEUE),
+    Action("filter.clear", "ctrl+x", "no filter", "show everything again", "view", QUEUE | LIVE),
     Action("view.freeze", "z", "freeze", "stop the picture, or let it go on", "view", foot=4),
     Action("view.preview", "p", "preview", "the preview below the list, or none", "view", QUEUE, foot=1),
+    Action(
+        "view.follow", "F", "follow", "go on with what happens, or stop; scrolling up stops too", "view", LIVE, foot=8
+    ),
+    Action("fail.next", "e", "next failure", "the next line of the dialogue that says no", "view", MESSAGE, foot=4),
+    Action("view.fold", "Z", "fold", "replies of several lines in one, or in full", "view", MESSAGE, foot=1),
+    Action(
+        "show.history", "i", "history", "who did what with this message, or the dialogue again", "view", MESSAGE, foot=3
+    ),
+    Action("show.headers", "m", "headers", "the header of the message, or the dialogue again", "view", MESSAGE, foot=2),
+    Action("show.body", "M", "body", "what the message says: it is private", "view", MESSAGE, foot=1),
     Action("select.mark", "space", "mark", "mark the row and go on", "select", QUEUE, foot=8),
     Action("select.range", "v", "range", "mark from here to where v is pressed again", "select", QUEUE, foot=1),
     Action("select.all", "*", "all", "mark all that the filter finds", "select", QUEUE, foot=7),

@@ -34,6 +34,7 @@ from .present import frame
 from .present.line import BLANK, Line, Tone, edges, fit, line
 from .screens.confirm import Confirm
 from .screens.leave import Leave
+from .screens.live import Live
 from .screens.message import Message
 from .screens.overview import Overview
 from .screens.queue import Queue
@@ -42,7 +43,7 @@ from .terminal import Net, record_crash
 from .widgets.canvas import Canvas
 
 #: Every screen there is; a new one is added here.
-VIEWS: Final[tuple[type[View], ...]] = (Overview, Queue, Message)
+VIEWS: Final[tuple[type[View], ...]] = (Overview, Queue, Message, Live)
 #: The lines above and below a screen.
 _ABOVE, _BELOW = ("title", "tabs", "crumb"), ("status", "footer", "small")
 COLUMNS, ROWS = 80, 24

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, TypeVar, cast
 
-from mailtui.control.api import Log, Status
+from mailtui.control.api import Content, Entry, Log, Status
 from mailtui.control.client import Client
 from mailtui.control.request import Request
 from mailtui.control.results import StatusView
@@ -95,6 +96,33 @@ class Link:
             return self._failed(error)
         self._arrived(request, answer)
         return answer
+
+    async def follow(self, log: Log) -> AsyncGenerator[Entry | Trouble, None]:
+        """Events as they come; the last that is told is why there are no more."""
+        await self._open.wait()
+        try:
+            async for entry in self._client.events(log):
+                yield entry
+        except MailtuiError as error:
+            yield self._failed(error)
+        else:
+            yield Trouble("ended", "the relay ended the stream")
+
+    async def read(self, request: Content, most: int) -> bytes | Trouble:
+        """The beginning of a message as it is sent: at most `most` octets, and one more when there are more."""
+        await self._open.wait()
+        await self._turn()
+        octets = bytearray()
+        try:
+            async with aclosing(self._client.content(request)) as pieces:
+                async for piece in pieces:
+                    octets += piece
+                    if len(octets) > most:
+                        break
+        except MailtuiError as error:
+            return self._failed(error)
+        self._answered, self.offline = self._clock(), ""
+        return bytes(octets[: most + 1])
 
     def _arrived(self, request: Request[R], answer: R) -> None:
         self._answered, self.offline = self._clock(), ""

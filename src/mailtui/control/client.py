@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -78,7 +78,7 @@ class Client:
             except (aiohttp.ClientPayloadError, ConnectionError):
                 return  # a relay that stops ends its streams by closing
 
-    async def content(self, request: Content) -> AsyncIterator[bytes]:
+    async def content(self, request: Content) -> AsyncGenerator[bytes, None]:
         """The octets of a message, in pieces."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=_SILENCE)
         async with self._answer(request, timeout) as response:

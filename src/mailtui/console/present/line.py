@@ -80,9 +80,9 @@ def wrap(text: str, room: int) -> list[str]:
     lines: list[str] = []
     left = safe_text(text)
     while width(left) > room:
-        head = left
-        while width(head) > room:
-            head = head[: max(room - (width(head) - len(head)), 1)] if len(head) > room else head[:-1]
+        head = left[: max(room, 1)]
+        while width(head) > room and len(head) > 1:
+            head = head[:-1]
         space = head.rfind(" ")
         at = space if space > room // 2 else len(head)
         lines.append(left[:at])

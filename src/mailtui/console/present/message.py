@@ -1,23 +1,18 @@
-"""A message: its envelope, its recipients, the attempts of one, and the dialogue of an attempt with its timing; pure.
+"""A message: why it is still here, its envelope and its recipients; pure.
 
-Owned here: what that screen says.
+Owned here: what the upper half of that screen says; the lower one is `transcript` and `papers`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 
-from mailtui.display import age, clock, size
+from mailtui.display import age, clock, cut, size
 from mailtui.findings import WhyView
-from mailtui.model import TranscriptLine
-from mailtui.views import AttemptView, MessageView, QueueRow
+from mailtui.views import MessageView, QueueRow
 
-from .line import Line, Part, Tone, box, line, middle, pad, wrap
+from .line import Line, Tone, box, line, middle, pad, wrap
 from .values import reply, state, until
-
-_DIRECTIONS: Final[dict[str, tuple[str, Tone]]] = {"<": ("<", ""), ">": (">", "accent"), "*": ("=", "dim")}
 
 
 def envelope(message: MessageView | None, why: WhyView | None, now: datetime, room: int, height: int) -> list[Line]:
@@ -26,7 +21,7 @@ def envelope(message: MessageView | None, why: WhyView | None, now: datetime, ro
         return box("Message", [line(("asking …", "dim"))], room, height)
     mail = message.envelope
     who = f" as {mail.user}" if mail.user else ""
-    body = [
+    facts = [
         line(
             ("from  ", "dim"),
             (f"<{mail.sender}>", "strong"),
@@ -34,11 +29,19 @@ def envelope(message: MessageView | None, why: WhyView | None, now: datetime, ro
         ),
         line(("subj  ", "dim"), mail.subject or "-"),
     ]
-    if why is not None:
-        tone: Tone = "warn" if why.state in ("deferred", "held") else ""
-        answer = enumerate(wrap(why.answer, room - 10))
-        body += [line(("      " if part else "why   ", "dim"), (text, tone)) for part, text in answer]
+    reasons = [] if why is None else _why(why, now, room - 10, max(height - 2 - len(facts), 1))
+    body = [*reasons, *facts]
     return box(f"Message {message.id}", body, room, height)
+
+
+def _why(why: WhyView, now: datetime, room: int, most: int) -> list[Line]:
+    """Why it is still here: the next attempt first, then the reason as far as there is room."""
+    tone: Tone = "warn" if why.state in ("deferred", "held") else ""
+    upcoming = f"next {clock(why.next_attempt, now)} ({until(why.next_attempt, now)}): " if why.next_attempt else ""
+    said = wrap(f"{upcoming}{why.answer}", room)
+    if len(said) > most:
+        said[most - 1] = cut(f"{said[most - 1]} {said[most]}", room)
+    return [line(("      " if part else "why   ", "dim"), (text, tone)) for part, text in enumerate(said[:most])]
 
 
 def recipient(one: QueueRow, room: int) -> Line:
@@ -55,60 +58,6 @@ def recipient(one: QueueRow, room: int) -> Line:
 def recipients_heading(room: int) -> Line:
     """The titles of the columns."""
     return line((pad("recipient", min(max(room * 4 // 10, 18), 44)) + "S tries  last reply", "dim"))
-
-
-def attempt_title(attempts: Sequence[AttemptView], index: int, now: datetime) -> str:
-    """`Attempt 9 of 9, 09:38:02, 0.66 s, mx.example [192.0.2.27], 421 deferred`."""
-    if not attempts:
-        return "No attempt yet"
-    one = attempts[index]
-    seconds = sum(one.timings.values()) / 1000
-    where = f"{one.host} [{one.address}]" if one.address else one.host or "no host"
-    return f"Attempt {index + 1} of {len(attempts)}, {clock(one.started, now)}, {seconds:.2f} s, {where}, {one.disposition}"
-
-
-#: The direction of a line that goes on.
-_FOLDED: Final = " "
-#: Cells of the time and direction in front of what was said.
-SPOKEN: Final = 11
-
-
-class Spoken(tuple[int, TranscriptLine]):
-    """A line of a dialogue and its number, which tells equal lines apart."""
-
-    __slots__ = ()
-
-
-def dialogue(attempts: Sequence[AttemptView], index: int, room: int) -> list[Spoken]:
-    """The lines of an attempt, folded into `room` cells; what is known of one whose transcript is gone."""
-    if not attempts:
-        return []
-    one = attempts[index]
-    lines = one.transcript or (
-        TranscriptLine(0, "*", f"no transcript kept; {reply(one.code, one.enhanced, one.text)}"),
-    )
-    folded = [
-        TranscriptLine(spoken.ms, _FOLDED if part else spoken.dir, text)
-        for spoken in lines
-        for part, text in enumerate(wrap(spoken.line, room))
-    ]
-    return [Spoken((number, spoken)) for number, spoken in enumerate(folded)]
-
-
-def spoken(numbered: Spoken, room: int) -> Line:
-    """`0.041 < 220 mx.example ESMTP`: seconds, direction, what was said; refusals are toned."""
-    _, said = numbered
-    if said.dir == _FOLDED:
-        return line(" " * SPOKEN, said.line)
-    glyph, tone = _DIRECTIONS.get(said.dir, ("?", "dim"))
-    refused = said.dir == "<" and said.line[:1] in "45" and said.line[:3].isdigit()
-    told: Tone = ("bad" if said.line.startswith("5") else "warn") if refused else tone
-    parts: list[Part] = [
-        (pad(f"{said.ms / 1000:.3f}", SPOKEN - 3, True), "dim"),
-        (f" {glyph} ", tone),
-        (said.line, told),
-    ]
-    return line(*parts)
 
 
 def note(row: QueueRow | None, now: datetime) -> Line:

@@ -1,6 +1,7 @@
-"""The message screen: a message, its recipients, and the dialogue of an attempt.
+"""The message screen: a message, its recipients, and the dialogue of an attempt; on request its history, header and body.
 
-Owned here: which recipient and attempt are shown, and what is asked for them. What it says is in `present.message`.
+Owned here: which recipient, attempt and paper are shown, and what is asked for them. What it says is in `present.message`,
+`present.transcript` and `present.papers`.
 """
 
 from __future__ import annotations
@@ -15,18 +16,21 @@ from mailtui.console.actions import Scope
 from mailtui.console.link import Link, Trouble
 from mailtui.console.place import Place
 from mailtui.console.present import message as says
+from mailtui.console.present import papers, transcript
 from mailtui.console.present.line import Line
 from mailtui.console.widgets.canvas import Canvas
 from mailtui.console.widgets.rows import Rows
 from mailtui.console.widgets.table import Look, VirtualTable
-from mailtui.control.api import QueueList, Show, Why
-from mailtui.views import AttemptView, QueueRow
+from mailtui.control.api import Content, QueueList, Show, Why
+from mailtui.views import AttemptView, MessageView, QueueRow
 
 from .view import Open, Say, Shared, View
 
 #: Recipients of one message that are listed, and seconds for which an answer about it is good enough.
 _LISTED: Final = 500
 _FRESH: Final = 2.0
+_MORE: Final = "i history, m header, M body"
+_PAPERS: Final[dict[str, papers.Paper]] = {"show.history": "history", "show.headers": "headers", "show.body": "body"}
 
 
 class Message(View):
@@ -39,20 +43,30 @@ class Message(View):
         self._envelope = Canvas(id="envelope")
         to = Look(says.recipient, says.recipients_heading, "asking …")
         self.recipients = VirtualTable(Rows[QueueRow](lambda row: row.id), to, title="Recipients", id="recipients")
-        said = Look(says.spoken, None, "not tried yet: no dialogue")
-        self.dialogue = VirtualTable(Rows[says.Spoken](lambda spoken: str(spoken[0])), said, title="Transcript")
-        self.dialogue.active = False
+        said = Look(transcript.spoken, None, "not tried yet: no dialogue")
+        self.dialogue = VirtualTable(Rows[transcript.Spoken](lambda one: str(one.number)), said, title="Transcript")
+        written = Look(papers.row, None, "asking …")
+        self.paper = VirtualTable(Rows[papers.Written](lambda one: str(one.number)), written, title="History")
+        self.dialogue.active = self.paper.active = self.paper.display = False
+        self.dialogue.note = self.paper.note = _MORE
+        self._shows: papers.Paper = ""  # instead of the dialogue
+        self._octets: dict[papers.Paper, bytes] = {}
+        self._message: MessageView | None = None
+        self._folds = True
         self._attempts: tuple[AttemptView, ...] = ()
         self._chosen: int | None = None  # an attempt somebody went to; None: the last
         self._of = ""  # the recipient the attempts are of
 
     def compose(self) -> ComposeResult:
-        """Envelope, recipients, dialogue."""
-        yield from (self._envelope, self.recipients, self.dialogue)
+        """Envelope, recipients, dialogue or paper."""
+        yield from (self._envelope, self.recipients, self.dialogue, self.paper)
 
     async def enter(self, place: Place) -> None:
-        """Another message begins with its last attempt."""
+        """Another message begins with its last attempt, and its content unread."""
         await super().enter(place)
+        self._octets.clear()
+        self._message = None
+        self._show("")
         self.recipients.rows.clear()
         self._chosen, self._of = None, ""
 
@@ -83,17 +97,21 @@ class Message(View):
             return
         if name != self._of:
             self._of, self._chosen = name, None
+        self._message = message
         self._attempts = message.recipients[0].attempts if message.recipients else ()
         canvas, now = self._envelope, datetime.now(UTC)
         canvas.show(
             says.envelope(message, None if isinstance(why, Trouble) else why, now, self.size.width, canvas.size.height)
         )
         self._speak(now)
+        if self._shows == "history":
+            self._write()
 
     def _speak(self, now: datetime) -> None:
         table, index = self.dialogue, self._index
-        lines = says.dialogue(self._attempts, index, max(self.size.width - 8 - says.SPOKEN, 20))
-        title = says.attempt_title(self._attempts, index, now)
+        room = max(self.size.width - 8 - transcript.SPOKEN, 20)
+        lines = transcript.dialogue(self._attempts, index, room, self._folds)
+        title = transcript.attempt_title(self._attempts, index, now)
         same = title == table.title and len(lines) == len(table.rows.items)
         table.title = title
         table.rows.start(lines, 0, True)
@@ -127,7 +145,15 @@ class Message(View):
             self._switch()
         elif action in ("attempt.next", "attempt.previous"):
             self._chosen = max(0, min(self._index + (1 if action == "attempt.next" else -1), len(self._attempts) - 1))
+            self._show("")
             self._speak(datetime.now(UTC))
+        elif action in _PAPERS:
+            self._show("" if self._shows == _PAPERS[action] else _PAPERS[action])
+        elif action == "view.fold":
+            self._folds = not self._folds
+            self._speak(datetime.now(UTC))
+        elif action == "fail.next":
+            self._fail()
         elif action in ("item.next", "item.previous"):
             self.run_worker(self._sibling(action == "item.next"), group="sibling", exclusive=True)
         elif action == "filter.edit":
@@ -137,24 +163,81 @@ class Message(View):
             self.run_worker(self._one(), group="one", exclusive=True)
             return moved
         else:
-            return not action.startswith("select.") and self.dialogue.perform(action)
+            lower = self.paper if self._shows else self.dialogue
+            return not action.startswith("select.") and lower.perform(action)
         return True
 
-    def _switch(self) -> None:
-        self.recipients.active, self.dialogue.active = self.dialogue.active, self.recipients.active
-        self.recipients.redraw()
-        self.dialogue.redraw()
+    def _switch(self, below: bool | None = None) -> None:
+        """The cursor to the pane below, to the one above, or to the other one."""
+        below = self.recipients.active if below is None else below
+        self.recipients.active, self.dialogue.active, self.paper.active = not below, below, below
+        for table in (self.recipients, self.dialogue, self.paper):
+            table.redraw()
+
+    def _fail(self) -> None:
+        rows = self.dialogue.rows
+        failing = transcript.next_failure(rows.items, rows.cursor if self.dialogue.active and not self._shows else -1)
+        if failing is None:
+            self.post_message(Say("nothing fails in this dialogue", "dim"))
+            return
+        self._show("")
+        rows.place(failing)
+        self._switch(below=True)
+
+    # --- papers
+
+    def _show(self, paper: papers.Paper) -> None:
+        """The dialogue, or a paper in its place; with a paper the cursor goes there."""
+        self._shows = paper
+        self.dialogue.display, self.paper.display = not paper, bool(paper)
+        if not paper:
+            return
+        self.paper.rows.clear()
+        self.paper.title = papers.title(paper, self.place.subject)
+        self._switch(below=True)
+        self.run_worker(self._ask_for(paper), group="paper", exclusive=True)
+
+    async def _ask_for(self, paper: papers.Paper) -> None:
+        if paper != "history" and paper not in self._octets:
+            name = self.place.subject
+            octets = await self.link.read(Content(name, paper == "headers"), papers.MOST[paper])
+            if isinstance(octets, Trouble):
+                self._show("")
+                self.post_message(Say(octets.text.partition("\n")[0], "bad"))
+                return
+            if name == self.place.subject:
+                self._octets[paper] = octets
+        self._write()
+
+    def _write(self) -> None:
+        paper, room = self._shows, max(self.size.width - 7, 20)
+        if paper == "history" and self._message is not None:
+            self.paper.rows.start(papers.history(self._message, datetime.now(UTC), room), 0, True)
+        elif paper in self._octets:
+            self.paper.rows.start(papers.content(paper, self._octets[paper], room), 0, True)
+        self.paper.redraw()
 
     async def _sibling(self, later: bool) -> None:
         """The next message of the queue's list, or the one before."""
         here = self.place.subject
+        if ids := self.shared.ids:
+            self._beside(ids, here.partition(".")[0], later)
+            return
         ask = QueueList(filter=self.shared.filter, limit=1)
         request = replace(ask, after=here) if later else replace(ask, before=here)
         page = await self.link.ask(request)
         if isinstance(page, Trouble):
             self._tell(page)
-        elif page.rows:
-            self.post_message(Open(Place("message", page.rows[0].id)))
+        else:
+            self._go_on(page.rows[0].id if page.rows else "", later)
+
+    def _beside(self, ids: tuple[str, ...], here: str, later: bool) -> None:
+        at = ids.index(here) + (1 if later else -1) if here in ids else 0
+        self._go_on(ids[at] if 0 <= at < len(ids) else "", later)
+
+    def _go_on(self, name: str, later: bool) -> None:
+        if name:
+            self.post_message(Open(Place("message", name)))
         else:
             self.post_message(Say("that was the last one" if later else "that was the first one", "dim"))
 

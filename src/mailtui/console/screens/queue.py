@@ -62,7 +62,7 @@ class Queue(View):
     async def enter(self, place: Place) -> None:
         """Another filter is another list."""
         await super().enter(place)
-        self.shared.filter = place.subject
+        self.shared.filter, self.shared.ids = place.subject, ()
         self.bar.put(place.subject)
 
     # --- asking

@@ -19,9 +19,10 @@ from mailtui.console.present.line import BLANK, Line, Tone
 
 @dataclass
 class Shared:
-    """What screens have in common: the filter of the queue."""
+    """What screens have in common: the filter of the queue, and the list a message was opened from when that was not the queue."""
 
     filter: str = ""
+    ids: tuple[str, ...] = ()
 
 
 class Open(Message):
