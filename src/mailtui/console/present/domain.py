@@ -103,16 +103,15 @@ def _site(facts: Facts, now: datetime) -> list[Line]:
     lines = [line(("site    ", "dim"), facts.site or ("not known yet" if facts.row else ""))]
     shape, halt = facts.shape, _halt(facts, now)
     if shape is not None:
-        per = f"{shape.per_connection} msg/conn" + (f", {shape.rate}" if shape.rate else "")
-        lines.append(
-            line(("limits  ", "dim"), f"{shape.in_use} of {shape.limit} (most {shape.max_connections}), {per}")
-        )
-        lines += [_restraint(facts, shape, now)]
+        grown = "" if shape.limit == shape.max_connections else f" (max {shape.max_connections})"
+        parts = (f"{shape.in_use}/{shape.limit} conn{grown}", shape.rate, f"{shape.per_connection} msg each")
+        lines.append(line(("limits  ", "dim"), ", ".join(part for part in parts if part)))
+        lines.append(_restraint(shape, now))
         lines.append(line(("from    ", "dim"), (", ".join(shape.sources), "dim")))
     return [lines[0], *([halt] if halt else []), *lines[1:]] if halt else lines
 
 
-def _restraint(facts: Facts, shape: SiteShape, now: datetime) -> Line:
+def _restraint(shape: SiteShape, now: datetime) -> Line:
     if shape.restraints:
         one = shape.restraints[0]
         more = f" and {len(shape.restraints) - 1} more" if len(shape.restraints) > 1 else ""
@@ -204,8 +203,7 @@ def responses(
     ]
     found.sort(key=lambda one: (-max(one.attempts, one.waiting), one.key))
     waits = facts.row.waiting if facts.row else 0
-    oldest = "all that waits, and was not tried yet too"
-    return [Response("", "", "", oldest, sum(one.attempts for one in found), waits, None, None), *found]
+    return [Response("", "", "", "all that waits", sum(one.attempts for one in found), waits, None, None), *found]
 
 
 def responses_heading(room: int) -> Line:
@@ -237,8 +235,10 @@ def response(one: Response, room: int, now: datetime) -> Line:
 
 
 def meaning(one: Response | None) -> str:
-    """What the reply under the cursor means."""
-    return one.sentence if one else ""
+    """What the reply under the cursor means; of the row that is all, what enter does."""
+    if one is None:
+        return ""
+    return one.sentence if one.fingerprint else "enter shows its messages"
 
 
 def found_by(name: str, one: Response) -> str:

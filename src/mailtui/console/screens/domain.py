@@ -135,9 +135,8 @@ class Domain(View):
         incidents = await self._ask(name, Incidents(limit=_LISTED), _PAST)
         self.responses.fill(says.responses(self._facts, failed, waiting, incidents))
         self._meaning()
-        self.senders.fill(
-            says.senders(await self._ask(name, QueueReasons(filter=mine, by="sender", limit=500), _COUNTED))
-        )
+        senders = await self._ask(name, QueueReasons(filter=mine, by="sender", limit=_LISTED), _COUNTED)
+        self.senders.fill(says.senders(senders))
 
     def _learn(self, facts: says.Facts) -> None:
         self._facts = facts
