@@ -9,11 +9,13 @@ import msgspec
 import pytest
 
 from mailtui.console.actions import Scope
-from mailtui.console.present import confirm, frame, message, overview, queue
+from mailtui.console.present import confirm, domain, domains, frame, groups, incident, message, overview, queue
 from mailtui.console.present.line import Line, cells
 from mailtui.control.results import Disk, Rates, StatusView
-from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.findings import DestinationMoment, FailureRow, ForecastRow, IncidentRow, MomentRow, WhyView
 from mailtui.model import TranscriptLine
+from mailtui.queue.filter import parse
+from mailtui.shapes import RestraintRow, SiteShape
 from mailtui.suspensions import Suspension
 from mailtui.text import safe_text
 from mailtui.views import (
@@ -23,10 +25,12 @@ from mailtui.views import (
     AttemptView,
     AuditRow,
     Depth,
+    DestinationRow,
     EnvelopeView,
     MessageView,
     Preview,
     QueueRow,
+    ReasonRow,
     Share,
     Totals,
 )
@@ -110,6 +114,44 @@ def test_a_message(evil: str) -> None:
     harmless([message.spoken(spoken, 76) for spoken in message.dialogue([attempt], 0, 60)])
     harmless([message.recipient(made(QueueRow, evil, state="held"), 76)])
     harmless([frame.crumb([message.attempt_title([attempt], 0, NOW)], (), 80)])
+
+
+@pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
+@pytest.mark.parametrize("room", [80, 120])
+def test_destinations(evil: str, room: int) -> None:
+    row = made(DestinationRow, evil)
+    assert cells(domains.row(row, (1,) * 12, room - 2, NOW)) == room - 2
+    shape = made(SiteShape, evil, sources=(evil,), restraints=(made(RestraintRow, evil),))
+    halt = made(Suspension, evil, kind="destination")
+    facts = domain.Facts(evil, row, None, (made(DestinationMoment, evil),), shape, (halt,))
+    drawn = [whole for block in domain.boxes(facts, NOW, room, 9) for whole in block]
+    failed, waiting = made(FailureRow, evil), made(ReasonRow, evil, sender=evil, top_destinations=())
+    for one in domain.responses(facts, [failed], [waiting], [made(IncidentRow, evil)]):
+        drawn.append(domain.response(one, room - 6, NOW))
+        assert cells(drawn[-1]) == room - 6
+        parse(domain.found_by("a.test", one))
+    for sender in domain.senders([waiting]):
+        drawn.append(domain.sender(sender, room - 6))
+        assert cells(drawn[-1]) == room - 6
+    harmless([*drawn, domain.note(facts), domains.row(row, (1,) * 12, room - 2, NOW)])
+
+
+@pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
+@pytest.mark.parametrize("room", [80, 120])
+@pytest.mark.parametrize("change", ["NEW", "RECOVERED", "OURS", "\x1b[31m"])
+def test_incidents(evil: str, room: int, change: str) -> None:
+    row = made(IncidentRow, evil, change=change)
+    assert cells(incident.row(row, room - 2, NOW)) == room - 2
+    drawn = incident.detail(row, NOW, room, 8)
+    assert {cells(whole) for whole in drawn} == {room}
+    assert len(drawn) == 8
+    harmless([incident.row(row, room - 2, NOW), *drawn, incident.note([row], True)])
+
+
+@pytest.mark.parametrize("evil", [evil for evil in EVIL if safe_text(evil) == evil and evil], ids=str)
+def test_filters_of_hostile_names(evil: str) -> None:
+    parse(groups.site(evil))
+    parse(groups.kind(evil, evil, evil))
 
 
 @pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))

@@ -19,7 +19,7 @@ from mailtui.suspensions import Suspension, named
 from mailtui.views import Counts, DestinationRow, ReasonRow
 
 from . import domains, groups
-from .line import BLANK, Line, Part, Tone, box, line, middle, pad, spark
+from .line import BLANK, Line, Part, Tone, box, line, middle, pad, spark, wrap
 from .values import short, since, until
 
 _WIDE: Final = 110
@@ -61,9 +61,9 @@ def boxes(facts: Facts, now: datetime, room: int, height: int) -> list[list[Line
         ]
     third = room // 3
     return [
-        box("State", [*_state(facts, now), _halt(facts, now)], third, height),
+        box("State", _state(facts, now), third, height),
         box("Last hour", _flow(facts, now, third - 4), third, height),
-        box("Site and limits", _site(facts, now), room - 2 * third, height),
+        box("Site and limits", _site(facts, now, room - 2 * third - 4), room - 2 * third, height),
     ]
 
 
@@ -98,27 +98,31 @@ def _halt(facts: Facts, now: datetime) -> Line:
     return line((f"{what} {end} by {halt.actor}: {halt.reason}", "held"))
 
 
-def _site(facts: Facts, now: datetime) -> list[Line]:
-    """Its name, its limits, and what slows it down; what stops it comes first."""
+def _site(facts: Facts, now: datetime, room: int = 0) -> list[Line]:
+    """Its name, what stops it, its limits, and what slows it down; a rule on two lines of `room` cells where that is given."""
     lines = [line(("site    ", "dim"), facts.site or ("not known yet" if facts.row else ""))]
-    shape, halt = facts.shape, _halt(facts, now)
+    if halt := _halt(facts, now):
+        lines.append(halt)
+    shape = facts.shape
     if shape is not None:
         grown = "" if shape.limit == shape.max_connections else f" (max {shape.max_connections})"
         parts = (f"{shape.in_use}/{shape.limit} conn{grown}", shape.rate, f"{shape.per_connection} msg each")
         lines.append(line(("limits  ", "dim"), ", ".join(part for part in parts if part)))
-        lines.append(_restraint(shape, now))
+        rule, tone = _restraint(shape, now)
+        told = wrap(rule, room - 8)[:2] if room else [rule]
+        lines += [line((pad("rule" if text is told[0] else "", 8), "dim"), (text, tone)) for text in told]
         lines.append(line(("from    ", "dim"), (", ".join(shape.sources), "dim")))
-    return [lines[0], *([halt] if halt else []), *lines[1:]] if halt else lines
+    return lines
 
 
-def _restraint(shape: SiteShape, now: datetime) -> Line:
+def _restraint(shape: SiteShape, now: datetime) -> tuple[str, Tone]:
     if shape.restraints:
         one = shape.restraints[0]
         more = f" and {len(shape.restraints) - 1} more" if len(shape.restraints) > 1 else ""
-        return line(("rule    ", "dim"), (f"{one.does} until {clock(one.until, now)} ({one.rule}){more}", "warn"))
+        return f"until {clock(one.until, now)}: {one.does} ({one.rule}){more}", "warn"
     if shape.paused_until is not None:
-        return line(("paused  ", "dim"), (f"for {until(shape.paused_until, now)}", "warn"))
-    return line(("rule    ", "dim"), ("none slows it down", "dim"))
+        return f"paused for {until(shape.paused_until, now)}", "warn"
+    return "none slows it down", "dim"
 
 
 def _flow(facts: Facts, now: datetime, room: int) -> list[Line]:

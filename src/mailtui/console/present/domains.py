@@ -119,5 +119,5 @@ def note(position: int | None, rows: Sequence[DestinationRow], more: bool) -> Li
     suspended = sum(one.suspended_until is not None for one in rows)
     parts: list[Part] = [(f"{suspended} suspended   ", "held")] if suspended else []
     where = f"row {position:,} of {len(rows):,}" if position else f"{len(rows):,} rows"
-    parts.append((f"{where}{' and more' if more else ''}   most waiting first", "dim"))
+    parts.append((f"{where}{' and more' if more else ''}   tries of 15 min   most waiting first", "dim"))
     return line(*parts)

@@ -66,7 +66,7 @@ def _count(count: int, room: int) -> str:
 
 def _columns(room: int) -> tuple[int, int, int]:
     """Cells of the site, of a number, and of the text."""
-    name, number = (26, 9) if room >= _WIDE else (19, 7)
+    name, number = (24, 8) if room >= _WIDE else (19, 7)
     rest = room - _CHANGE - name - 2 * number - 2 - _SINCE - (_CLASS if room >= _WIDE else 0)
     return name, number, max(rest, 10)
 
@@ -82,15 +82,13 @@ def detail(one: IncidentRow | None, now: datetime, room: int, height: int) -> li
         line((f"{word} ", tone), (f"{_MEANS.get(one.change, '')}   ", "dim"), _times(one, now)),
         line(("class  ", "dim"), one.class_ or "-", ("   ", "dim"), *_spread(one)),
     ]
-    if one.sample:
-        body += [
-            line(("reply  " if index == 0 else "       ", "dim"), (text, _reply_tone(one)))
-            for index, text in enumerate(wrap(one.sample, room - 11)[: max(height - len(body) - 3, 1)])
-        ]
-    if found := incident(one):
-        body.append(line(("filter ", "dim"), found))
+    found = incident(one)
+    for name, value, tone in (("reply", one.sample, _reply_tone(one)), ("filter", found, "")):
+        left = height - 2 - len(body) - (1 if name == "reply" and found else 0)
+        told = wrap(value, room - 11)[: max(left, 0)] if value else []
+        body += [line((pad(name if text is told[0] else "", 7), "dim"), (text, tone)) for text in told]
     title = one.site or "this relay"
-    return box(title, body, room, height, note="enter shows its messages" if found else "", tone="title")
+    return box(title, body, room, height, note="enter shows its messages" if found else "")
 
 
 def _reply_tone(one: IncidentRow) -> Tone:
