@@ -106,7 +106,7 @@ def _site(facts: Facts, now: datetime, room: int = 0) -> list[Line]:
     shape = facts.shape
     if shape is not None:
         grown = "" if shape.limit == shape.max_connections else f" (max {shape.max_connections})"
-        parts = (f"{shape.in_use}/{shape.limit} conn{grown}", shape.rate, f"{shape.per_connection} msg each")
+        parts = (f"{shape.in_use}/{shape.limit} conn{grown}", shape.rate, f"{shape.per_connection} msg")
         lines.append(line(("limits  ", "dim"), ", ".join(part for part in parts if part)))
         rule, tone = _restraint(shape, now)
         told = wrap(rule, room - 8)[:2] if room else [rule]

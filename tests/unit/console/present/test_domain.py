@@ -61,8 +61,11 @@ def test_the_boxes_tell_counts_flow_and_limits(room: int) -> None:
 
 def test_what_a_rule_did_is_told_with_its_end() -> None:
     shape = SiteShape("mx.a.test", 2, 1, 20, 50, "", None, None, True, (), (RULE, RULE))
-    told = drawn(facts(shape=shape), 180)
-    assert "at most 1 connection (too-fast) and 1 more" in told and f"until {NOW.astimezone():%b %d}" not in told
+    assert f"until {NOW.astimezone():%H:%M:%S}: at most 1 connection (too-fast) and 1 more" in drawn(
+        facts(shape=shape), 240
+    )
+    for room in (80, 120):
+        assert f"until {NOW.astimezone():%H:%M:%S}: at most" in drawn(facts(shape=shape), room)
 
 
 @pytest.mark.parametrize(
