@@ -80,7 +80,7 @@ def _state(facts: Facts, now: datetime) -> list[Line]:
             *_fact("deferred", f"{by.deferred:,}" if by else "-", "warn"),
             *_fact("held", f"{by.held if by else row.held:,}", "held"),
         ),
-        line(*_fact("oldest", age(row.oldest_seconds) if waits else "-", ""), *_fact("state", word, tone)),
+        line(*_fact("oldest", age(row.oldest_seconds) if waits else "-", ""), ("state  ", "dim"), (word, tone)),
     ]
 
 
@@ -148,12 +148,8 @@ def _flow(facts: Facts, now: datetime, room: int) -> list[Line]:
         )
     if facts.row is not None:
         row = facts.row
-        lines.append(
-            line(
-                ("15 min ", "dim"),
-                f"{row.delivered_15m:,} ok  {row.deferred_15m:,} deferred  {row.bounced_15m:,} bounced",
-            )
-        )
+        tries = zip(("ok", "defer", "bounce"), (row.delivered_15m, row.deferred_15m, row.bounced_15m), strict=True)
+        lines.append(line(("15 min ", "dim"), "  ".join(f"{name} {_count(n, 6)}" for name, n in tries)))
         lines.append(line(("mostly ", "dim"), (row.top_class or "-", "warn" if row.top_class else "dim")))
     return lines
 

@@ -103,10 +103,10 @@ def _times(one: IncidentRow, now: datetime) -> str:
 def _spread(one: IncidentRow) -> list[Part]:
     parts: list[Part] = []
     if one.change != "OURS":
-        parts += [f"{one.count:,} in 15 min", (f", usually {one.usual:,.1f}   ", "dim")]
+        parts += [f"{one.count:,} in 15 min", (f", usual {one.usual:,.1f}   ", "dim")]
     elif one.count:
         parts.append(f"{plural(one.count, 'attempt')} in 15 min   ")
-    parts.append(f"{plural(one.destinations, 'destination')}   {one.delivered:,} delivered")
+    parts.append(f"{one.delivered:,} delivered   {plural(one.destinations, 'destination')}")
     return parts
 
 

@@ -48,7 +48,7 @@ def test_a_row_in_full_has_the_sentence_the_reply_and_the_filter() -> None:
     drawn = text(*incident.detail(row("NEW", 38114, 0.0), NOW, 140, 10))
     assert "The site wants less." in drawn and "not met in the 24 h before" in drawn
     assert "421 4.7.28 unusual rate from 192.0.2.1" in drawn
-    assert "38,114 in 15 min, usually 0.0" in drawn
+    assert "38,114 in 15 min, usual 0.0" in drawn
     assert 'class:throttled code:4.7.28 reply~"unusual rate from"' in drawn
 
 
