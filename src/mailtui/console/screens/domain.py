@@ -52,7 +52,8 @@ class Domain(View):
         super().__init__(link, shared)
         self._now = datetime.now(UTC)
         self._facts = says.Facts("")
-        self._names: tuple[str, ...] = ()  # the neighbours, as they stood when the first of them was opened
+        self._names: tuple[str, ...] = ()  # the neighbours, as they stood when one began to go through them
+        self._step = ""  # the one that was gone to
         self._boxes = Canvas(id="facts")
         answers = Look[says.Response](
             lambda one, room: says.response(one, room, self._now), says.responses_heading, "asking …"
@@ -74,7 +75,7 @@ class Domain(View):
 
     async def enter(self, place: Place) -> None:
         """Another destination begins with nothing known."""
-        if place.subject not in self._names:
+        if place.subject not in (self._step, self._facts.name):
             self._names = ()
         if place.subject != self._facts.name:
             self._facts = says.Facts(place.subject)
@@ -205,7 +206,8 @@ class Domain(View):
             return
         at = self._names.index(name) + by if name in self._names else 0
         if 0 <= at < len(self._names):
-            self.post_message(Open(Place("domain", self._names[at])))
+            self._step = self._names[at]
+            self.post_message(Open(Place("domain", self._step)))
         else:
             self.post_message(Say("that was the last one" if by > 0 else "that was the first one", "dim"))
 
