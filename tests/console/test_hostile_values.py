@@ -9,13 +9,28 @@ import msgspec
 import pytest
 
 from mailtui.console.actions import Scope
-from mailtui.console.present import confirm, frame, live, message, overview, papers, queue, transcript
+from mailtui.console.present import (
+    confirm,
+    domain,
+    domains,
+    frame,
+    groups,
+    incident,
+    live,
+    message,
+    overview,
+    papers,
+    queue,
+    transcript,
+)
 from mailtui.console.present.line import Line, cells
 from mailtui.control.api import Entry
 from mailtui.control.results import Disk, Rates, StatusView
 from mailtui.events import Accepted, Attempted, Changed, Draining, Event, Notice, Notified, Ready, Refused, SiteChanged
-from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.findings import DestinationMoment, FailureRow, ForecastRow, IncidentRow, MomentRow, WhyView
 from mailtui.model import TranscriptLine
+from mailtui.queue.filter import parse
+from mailtui.shapes import RestraintRow, SiteShape
 from mailtui.suspensions import Suspension
 from mailtui.text import safe_text
 from mailtui.views import (
@@ -25,11 +40,13 @@ from mailtui.views import (
     AttemptView,
     AuditRow,
     Depth,
+    DestinationRow,
     EnvelopeView,
     EventView,
     MessageView,
     Preview,
     QueueRow,
+    ReasonRow,
     RecipientView,
     Share,
     Totals,
@@ -140,6 +157,44 @@ def test_what_happens(evil: str, kind: type[Event]) -> None:
     moment = live.told(Entry(1, event), 1)  # type: ignore[arg-type]
     harmless([live.row(moment, 78), live.row(moment, 118), *live.whole(moment, False, 80, 3)])
     harmless([live.row(live.remark(evil, 1, 1.0), 78), live.note(False, False, 1, evil, 1.0)])
+
+
+@pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
+@pytest.mark.parametrize("room", [80, 120])
+def test_destinations(evil: str, room: int) -> None:
+    row = made(DestinationRow, evil)
+    assert cells(domains.row(row, (1,) * 12, room - 2, NOW)) == room - 2
+    shape = made(SiteShape, evil, sources=(evil,), restraints=(made(RestraintRow, evil),))
+    halt = made(Suspension, evil, kind="destination")
+    facts = domain.Facts(evil, row, None, (made(DestinationMoment, evil),), shape, (halt,))
+    drawn = [whole for block in domain.boxes(facts, NOW, room, 9) for whole in block]
+    failed, waiting = made(FailureRow, evil), made(ReasonRow, evil, sender=evil, top_destinations=())
+    for one in domain.responses(facts, [failed], [waiting], [made(IncidentRow, evil)]):
+        drawn.append(domain.response(one, room - 6, NOW))
+        assert cells(drawn[-1]) == room - 6
+        parse(domain.found_by("a.test", one))
+    for sender in domain.senders([waiting]):
+        drawn.append(domain.sender(sender, room - 6))
+        assert cells(drawn[-1]) == room - 6
+    harmless([*drawn, domain.note(facts), domains.row(row, (1,) * 12, room - 2, NOW)])
+
+
+@pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
+@pytest.mark.parametrize("room", [80, 120])
+@pytest.mark.parametrize("change", ["NEW", "RECOVERED", "OURS", "\x1b[31m"])
+def test_incidents(evil: str, room: int, change: str) -> None:
+    row = made(IncidentRow, evil, change=change)
+    assert cells(incident.row(row, room - 2, NOW)) == room - 2
+    drawn = incident.detail(row, NOW, room, 8)
+    assert {cells(whole) for whole in drawn} == {room}
+    assert len(drawn) == 8
+    harmless([incident.row(row, room - 2, NOW), *drawn, incident.note([row], True)])
+
+
+@pytest.mark.parametrize("evil", [evil for evil in EVIL if safe_text(evil) == evil and evil], ids=str)
+def test_filters_of_hostile_names(evil: str) -> None:
+    parse(groups.site(evil))
+    parse(groups.kind(evil, evil, evil))
 
 
 @pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))

@@ -16,7 +16,7 @@ Group = Literal["move", "view", "select", "change", "out", "app"]
 Tier = Literal[0, 1, 2]
 
 LISTS: Final = frozenset({"overview", "queue", "message", "domains", "domain", "incident", "live", "suppress", "audit"})
-ROWS: Final = frozenset({"queue", "message"})
+ROWS: Final = frozenset({"queue", "message", "domains", "domain", "incident"})
 QUEUE: Final = frozenset({"queue"})
 FILTERED: Final = frozenset({"overview", "queue", "live"})
 LIVE: Final = frozenset({"live"})

@@ -33,6 +33,9 @@ from .place import Place, Trail
 from .present import frame
 from .present.line import BLANK, Line, Tone, edges, fit, line
 from .screens.confirm import Confirm
+from .screens.domain import Domain
+from .screens.domains import Domains
+from .screens.incident import Incident
 from .screens.leave import Leave
 from .screens.live import Live
 from .screens.message import Message
@@ -43,7 +46,7 @@ from .terminal import Net, record_crash
 from .widgets.canvas import Canvas
 
 #: Every screen there is; a new one is added here.
-VIEWS: Final[tuple[type[View], ...]] = (Overview, Queue, Message, Live)
+VIEWS: Final[tuple[type[View], ...]] = (Overview, Queue, Message, Domains, Domain, Incident, Live)
 #: The lines above and below a screen.
 _ABOVE, _BELOW = ("title", "tabs", "crumb"), ("status", "footer", "small")
 COLUMNS, ROWS = 80, 24
