@@ -6,10 +6,14 @@ Owned here: every word of plans, progress and results.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 from mailtui.console.actions import Scope, Tier
-from mailtui.display import plural, size
+from mailtui.display import clock, plural, size
+from mailtui.holdrules import HoldRule
+from mailtui.suppressions import ListChange
+from mailtui.suspensions import Suspended, named
 from mailtui.views import Affected, AuditRow, Preview, Share
 
 from .line import BLANK, Line, Part, box, edges, line, wrap
@@ -21,6 +25,7 @@ DONE: Final = {
     "release": "released",
     "purge": "purged",
     "bounce": "bounced",
+    "reroute": "rerouted",
     "undo": "undone",
 }
 WIDTH: Final = 74
@@ -43,6 +48,7 @@ def dialog(
         BLANK,
         line(("filter  ", "dim"), plan.filter or ", ".join(scope.ids)),
         line(("plan    ", "dim"), f"{plan.plan}, fixed now: later mail is not touched" if plan.plan else _LARGE),
+        *([line(("route   ", "dim"), plan.to)] if isinstance(plan.to, str) else []),
         line(("skipped ", "dim"), (rest, "warn") if rest else "none"),
         line(("states  ", "dim"), shares(plan.by_state)),
         line(("to      ", "dim"), shares(plan.by_destination)),
@@ -95,3 +101,27 @@ def result(done: Affected) -> str:
     if done.done and done.verb != "undo":
         parts.append("u undoes")
     return "   ".join(parts)
+
+
+def ordered(done: ListChange | Suspended | HoldRule, now: datetime) -> str:
+    """What a change that needed words came to."""
+    if isinstance(done, ListChange):
+        names = ", ".join(row.entry for row in done.entries[:3]) or "the suppression list"
+        if not done.done:
+            return f"{names}: nothing changed"
+        gone = done.verb.endswith("remove")
+        what = f"{names} {'gets mail again' if gone else 'gets no more mail'}"
+    elif isinstance(done, HoldRule):
+        ends = f" until {clock(done.ends, now)}" if done.ends else ""
+        what = f"hold rule {done.rule} {'stands' + ends if done.state == 'standing' else done.state}: {done.filter}"
+    elif done.verb == "resume":
+        what = f"{named(done.kind, done.name)} resumed, {plural(done.waiting, 'recipient')} come back"
+    else:
+        ends = f"until {clock(done.until, now)}" if done.until else "until it is resumed"
+        known = (
+            ""
+            if done.known or done.kind in ("intake", "delivery", "sender", "user")
+            else ", no mail for it was ever taken"
+        )
+        what = f"{named(done.kind, done.name)} suspended {ends}, {done.waiting:,} wait{known}"
+    return f"{what}   u undoes"
