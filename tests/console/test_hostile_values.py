@@ -9,12 +9,17 @@ import msgspec
 import pytest
 
 from mailtui.console.actions import Scope
-from mailtui.console.present import confirm, frame, message, overview, queue
-from mailtui.console.present.line import Line, cells
+from mailtui.console import orders
+from mailtui.console.forms import Form, Typing
+from mailtui.console.orders import About
+from mailtui.console.present import audit, confirm, form, frame, message, overview, queue, suppress
+from mailtui.console.present.line import Line, cells, line
 from mailtui.control.results import Disk, Rates, StatusView
 from mailtui.findings import ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.holdrules import HoldRule
 from mailtui.model import TranscriptLine
-from mailtui.suspensions import Suspension
+from mailtui.suppressions import ListChange, Suppression
+from mailtui.suspensions import Suspended, Suspension
 from mailtui.text import safe_text
 from mailtui.views import (
     Affected,
@@ -110,6 +115,50 @@ def test_a_message(evil: str) -> None:
     harmless([message.spoken(spoken, 76) for spoken in message.dialogue([attempt], 0, 60)])
     harmless([message.recipient(made(QueueRow, evil, state="held"), 76)])
     harmless([frame.crumb([message.attempt_title([attempt], 0, NOW)], (), 80)])
+
+
+@pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
+@pytest.mark.parametrize("room", [74, 76, 116, 200])
+def test_the_lists_of_what_gets_nothing_and_the_audit(evil: str, room: int) -> None:
+    entry, stop = made(Suppression, evil), made(Suspension, evil, kind="sender")
+    rule, action = made(HoldRule, evil, state="standing"), made(AuditRow, evil, args={evil: evil})
+    drawn = [
+        *(suppress.entry(entry, room, NOW), suppress.entry_heading(room)),
+        *(suppress.suspension(stop, room, NOW), suppress.suspension_heading(room)),
+        *(suppress.rule(rule, room, NOW), suppress.rule_heading(room)),
+        *(audit.row(action, room, NOW), audit.heading(room)),
+    ]
+    assert {cells(whole) for whole in drawn} == {room}
+    for detail in (*(suppress.detail(row, NOW) for row in (entry, stop, rule)), audit.detail(action, NOW)):
+        assert {cells(whole) for whole in detail} == {74} and len(detail) <= 32
+        drawn += detail
+    harmless(drawn)
+
+
+@pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
+def test_a_form(evil: str) -> None:
+    lists = made(Suspension, evil, kind="destination"), made(HoldRule, evil, state="standing"), made(Suppression, evil)
+    asked = [orders.remove(About(row=row)) for row in lists]
+    asked += [
+        orders.suppress(About(evil)),
+        orders.suspend(evil),
+        orders.hold_rule(About()),
+        orders.reroute(evil, (evil,)),
+    ]
+    asked.append(orders.undo(About(row=made(AuditRow, evil, undone=False, state="done"))))
+    for one in asked:
+        assert isinstance(one, Form)
+        typing = Typing(one, {field.name: evil for field in one.fields})
+        for confirming in (False, True):
+            drawn = form.dialog(one, typing, confirming, evil, evil)
+            assert {cells(whole) for whole in drawn} == {form.WIDTH}
+            harmless(drawn)
+    told = [
+        confirm.ordered(made(ListChange, evil, entries=(lists[2],)), NOW),
+        confirm.ordered(made(Suspended, evil, former=None), NOW),
+        confirm.ordered(lists[1], NOW),
+    ]
+    harmless([line(text) for text in told])
 
 
 @pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))

@@ -33,6 +33,8 @@ from .present.line import Tone
 #: Seconds between two looks at how far a change is, and before the first.
 _LOOK: Final = 0.5
 _ROWS: Final = 20
+#: What an action changed: recipients, or something else.
+_RECIPIENT, _CHANGE = "recipient", "change"
 
 Confirmed = Callable[[Action, Scope, Preview, Tier], Awaitable[bool]]
 Asked = Callable[[Form, Mapping[str, str], str], Awaitable[Filled | None]]
@@ -45,7 +47,7 @@ class Changes:
 
     def __init__(self, link: Link, confirmed: Confirmed, asked: Asked, tell: Tell) -> None:
         self._link, self._confirmed, self._asked_for, self._tell = link, confirmed, asked, tell
-        self._undoable: list[int] = []
+        self._undoable: dict[int, str] = {}  # actions, the last one last, and what they changed
         self._stopping = False
         self.running = False
 
@@ -93,12 +95,13 @@ class Changes:
         if not self._undoable:
             self._tell("nothing was changed from here; the audit has all changes", "dim")
             return False
-        return await self._take_back(api.Undo(action=self._undoable[-1]))
+        return await self._take_back(api.Undo(action=next(reversed(self._undoable))))
 
-    async def _take_back(self, request: api.Undo) -> bool:
-        undone = await self._apply(request, lambda row: row.undoes == request.action)
-        if undone and request.action in self._undoable:
-            self._undoable.remove(request.action)
+    async def _take_back(self, request: api.Undo, noun: str = "") -> bool:
+        noun = noun or self._undoable.get(request.action, _RECIPIENT)
+        undone = await self._apply(request, lambda row: row.undoes == request.action, noun)
+        if undone:
+            self._undoable.pop(request.action, None)
         return undone
 
     async def _by_route(self, scope: Scope) -> tuple[Scope, Affected | Preview | Trouble] | None:
@@ -131,7 +134,7 @@ class Changes:
         while (filled := await self._asked_for(form, values, error)) is not None:
             request = filled.order.request
             if isinstance(request, api.Undo):
-                return await self._take_back(request)
+                return await self._take_back(request, _noun(about))
             answer = await self._link.ask(request)
             if not isinstance(answer, Trouble):
                 return self._ordered(answer)
@@ -142,11 +145,13 @@ class Changes:
     def _ordered(self, answer: object) -> bool:
         assert isinstance(answer, ListChange | Suspended | HoldRule)
         if answer.action:
-            self._undoable.append(answer.action)
+            self._undoable[answer.action] = _CHANGE
         self._tell(says.ordered(answer, datetime.now(UTC)), "ok" if answer.action else "warn")
         return bool(answer.action)
 
-    async def _apply(self, request: api.Action | api.Undo, mine: Callable[[AuditRow], bool]) -> bool:
+    async def _apply(
+        self, request: api.Action | api.Undo, mine: Callable[[AuditRow], bool], noun: str = _RECIPIENT
+    ) -> bool:
         self.running, self._stopping = True, False
         try:
             async with asyncio.TaskGroup() as group:
@@ -160,8 +165,8 @@ class Changes:
             self._wrong(result)
             return False
         if result.done and isinstance(request, api.Action):
-            self._undoable.append(result.action)
-        self._tell(says.result(result), "ok" if result.done else "warn")
+            self._undoable[result.action] = _RECIPIENT
+        self._tell(says.result(result, noun), "ok" if result.done else "warn")
         return True
 
     async def _asked(self, request: api.Action | api.Undo) -> Affected | Preview | Trouble:
@@ -193,3 +198,9 @@ class Changes:
 
     def _environment(self) -> str:
         return self._link.status.environment if self._link.status else ""
+
+
+def _noun(about: About) -> str:
+    """What the action under the cursor changed."""
+    verbs = {verb.name for verb in api.ACTIONS}
+    return _RECIPIENT if isinstance(about.row, AuditRow) and about.row.verb in verbs else _CHANGE

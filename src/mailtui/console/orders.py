@@ -93,7 +93,9 @@ def _suppressed(values: Mapping[str, str]) -> Order:
         raise Wrong("a reason here is a class: letters a-z, digits and -, such as no-such-user")
     until = UNSET if not ends else None if ends == "never" else datetime.now(UTC) + lasts(ends)
     words = [*_given("--reason", "" if reason == MANUAL else reason), *_given("--for", ends.replace(" ", ""))]
-    return _order(SuppressAdd(entry, reason, until, note), "suppress add", *words, *_given("--note", note), "--", entry)
+    return _order(
+        SuppressAdd(entry, reason, until, note), "suppress add", *words, *_given("--note", note), *_last(entry)
+    )
 
 
 def pause(about: About) -> Form | str:
@@ -133,7 +135,7 @@ def resume(one: Suspension) -> Form:
 
     facts = [f"Resume {named(one.kind, one.name)}, suspended by {one.actor}: {one.reason or 'no reason was given'}"]
     if one.kind in STOPS_DELIVERY:
-        facts.append(f"{plural(one.waiting, 'recipient')} wait for it and go out a little at a time.")
+        facts.append(f"It keeps back {plural(one.waiting, 'recipient')}; they go out a little at a time.")
     return Form("Resume", "resume", (_MAYBE,), build, tuple(facts))
 
 
@@ -151,7 +153,7 @@ def _ruled(values: Mapping[str, str]) -> Order:
     filter, ends, reason = values["filter"], values["for"].replace(" ", ""), values["reason"]
     if ends:
         lasts(ends)
-    words = (*_given("--for", ends), "--reason", reason, "--", filter)
+    words = (*_given("--for", ends), "--reason", reason, *_last(filter))
     return _order(HoldRuleAdd(filter, ends, "", reason), "holdrule add", *words)
 
 
@@ -181,7 +183,7 @@ def remove(about: About) -> Form | str:
 
 def _unsuppressed(one: Suppression) -> Form:
     def build(values: Mapping[str, str]) -> Order:
-        words = (*_given("--reason", values["reason"]), "--", one.entry)
+        words = (*_given("--reason", values["reason"]), *_last(one.entry))
         return _order(SuppressRemove((one.entry,), values["reason"], 1), "suppress remove", *words)
 
     facts = (f"{one.entry} gets mail again. It stands there for {one.reason}, by {one.source}.", one.evidence)
@@ -236,6 +238,11 @@ def _given(option: str, value: str) -> tuple[str, ...]:
     return (option, value) if value else ()
 
 
+def _last(word: str) -> tuple[str, ...]:
+    """A word that may look like an option."""
+    return ("--", word) if word.startswith("-") else (word,)
+
+
 def _thing(text: str) -> tuple[Kind, str]:
     """`example.org`, `site:mx.example.org`, `delivery` as kind and name."""
     if text in WHOLE:
@@ -247,4 +254,4 @@ def _thing(text: str) -> tuple[Kind, str]:
 def _called(kind: Kind, name: str) -> tuple[str, ...]:
     if kind in WHOLE:
         return (f"--{kind}",)
-    return ("--", name) if kind == "destination" else (f"--{kind}", name)
+    return _last(name) if kind == "destination" else (f"--{kind}", name)

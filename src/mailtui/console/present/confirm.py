@@ -89,9 +89,9 @@ def progress(row: AuditRow) -> str:
     return f"{row.verb} {over:,} of {row.matched:,}   esc stops"
 
 
-def result(done: Affected) -> str:
-    """What a change came to: nothing is said that was not counted."""
-    parts = [f"{DONE.get(done.verb, done.verb)} {done.done:,} of {plural(done.matched, 'recipient')}"]
+def result(done: Affected, noun: str = "recipient") -> str:
+    """What a change came to: nothing is said that was not counted; `noun` is what was."""
+    parts = [f"{DONE.get(done.verb, done.verb)} {done.done:,} of {plural(done.matched, noun)}"]
     if done.skipped:
         parts.append(f"{done.skipped:,} {'moved on since' if done.verb == 'undo' else 'being sent'}")
     if done.failed:
@@ -115,7 +115,7 @@ def ordered(done: ListChange | Suspended | HoldRule, now: datetime) -> str:
         ends = f" until {clock(done.ends, now)}" if done.ends else ""
         what = f"hold rule {done.rule} {'stands' + ends if done.state == 'standing' else done.state}: {done.filter}"
     elif done.verb == "resume":
-        what = f"{named(done.kind, done.name)} resumed, {plural(done.waiting, 'recipient')} come back"
+        what = f"{named(done.kind, done.name)} resumed, {plural(done.waiting, 'recipient')} to go out"
     else:
         ends = f"until {clock(done.until, now)}" if done.until else "until it is resumed"
         known = (
@@ -123,5 +123,5 @@ def ordered(done: ListChange | Suspended | HoldRule, now: datetime) -> str:
             if done.known or done.kind in ("intake", "delivery", "sender", "user")
             else ", no mail for it was ever taken"
         )
-        what = f"{named(done.kind, done.name)} suspended {ends}, {done.waiting:,} wait{known}"
+        what = f"{named(done.kind, done.name)} suspended {ends}, {plural(done.waiting, 'recipient')} kept back{known}"
     return f"{what}   u undoes"

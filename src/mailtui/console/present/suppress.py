@@ -19,19 +19,19 @@ from .values import short, since, until
 
 def entry_heading(room: int) -> Line:
     """The titles of the suppression list."""
-    name, rest = _halves(room, 34)
-    titles = f"{pad('entry', name)}{pad('reason', 17)}{pad('by', 9)}{pad('ends in', 8)}"
+    name, rest = _halves(room, 30)
+    titles = f"{pad('entry', name)}{pad('reason', 14)}{pad('by', 8)}{pad('ends in', 8)}"
     return line((titles + pad("evidence", rest), "dim"))
 
 
 def entry(one: Suppression, room: int, now: datetime) -> Line:
     """An address or domain: why, by whom, for how long, and what proved it."""
-    name, rest = _halves(room, 34)
+    name, rest = _halves(room, 30)
     proof = one.evidence or one.note
     return line(
         pad(middle(one.entry, name - 1), name),
-        (pad(pad(one.reason, 16), 17), "warn"),
-        (pad(pad(one.source, 8), 9), "dim"),
+        (pad(pad(one.reason, 13), 14), "warn"),
+        (pad(pad(one.source, 7), 8), "dim"),
         pad(until(one.expires, now) if one.expires else "never", 8),
         (pad(" ".join(proof.split()), rest), "dim"),
     )
@@ -88,7 +88,7 @@ def rule(one: HoldRule, room: int, now: datetime) -> Line:
 def _halves(room: int, taken: int) -> tuple[int, int]:
     """What is left of a row for its name, and for the text at its end."""
     left = max(room - taken, 2)
-    name = max(left * 3 // 5, 1) if room < 100 else left // 2
+    name = max(left * 3 // 4, 1) if room < 100 else left // 2
     return name, left - name
 
 
