@@ -8,8 +8,8 @@ from typing import TypeVar
 import msgspec
 import pytest
 
-from mailtui.console.actions import Scope
 from mailtui.console import orders
+from mailtui.console.actions import Scope
 from mailtui.console.forms import Form, Typing
 from mailtui.console.orders import About
 from mailtui.console.present import audit, confirm, form, frame, message, overview, queue, suppress

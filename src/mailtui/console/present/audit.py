@@ -12,7 +12,7 @@ from mailtui.views import AuditRow
 
 from .detail import WIDTH, told
 from .line import Line, Tone, line, middle, pad
-from .values import short
+from .values import short, since
 
 _WIDE = 100
 
@@ -20,7 +20,7 @@ _WIDE = 100
 def heading(room: int) -> Line:
     """The titles of the columns."""
     when, rest, why = _columns(room)
-    titles = f"{pad('no', 6, True)}  {pad('when', when)}{pad('who', 9)}{pad('verb', 16)}"
+    titles = f"{pad('no', 5, True)}  {pad('when' if room >= _WIDE else 'ago', when)}{pad('who', 9)}{pad('verb', 16)}"
     titles += f"{pad('done', 5, True)}{pad('of', 6, True)} {pad('state', 8)}"
     return line((titles + pad("what", rest) + pad("why", why), "dim"))
 
@@ -30,8 +30,8 @@ def row(one: AuditRow, room: int, now: datetime) -> Line:
     when, rest, why = _columns(room)
     word, tone = standing(one)
     return line(
-        pad(str(one.action), 6, True) + "  ",
-        (pad(clock(one.at, now), when), "dim"),
+        pad(str(one.action), 5, True) + "  ",
+        (pad(clock(one.at, now) if room >= _WIDE else since(one.at, now), when), "dim"),
         pad(pad(one.actor, 8), 9),
         (pad(pad(one.verb, 15), 16), "strong"),
         pad(short(one.done), 5, True) + pad(short(one.matched), 6, True) + " ",
@@ -43,8 +43,8 @@ def row(one: AuditRow, room: int, now: datetime) -> Line:
 
 def _columns(room: int) -> tuple[int, int, int]:
     """Cells of the moment, of what was changed, and of why."""
-    when = 14
-    left = max(room - 8 - when - 9 - 16 - 11 - 1 - 8, 2)
+    when = 14 if room >= _WIDE else 7
+    left = max(room - 7 - when - 9 - 16 - 11 - 1 - 8, 2)
     return (when, left, 0) if room < _WIDE else (when, left * 3 // 5, left - left * 3 // 5)
 
 
