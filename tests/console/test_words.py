@@ -77,14 +77,14 @@ async def test_a_destination_is_suspended_resumed_and_both_are_undone(console: O
         await write(screen, "they asked")
         await screen.sees("mailtui suspend --for 1h --reason 'they asked' words.test")
         await confirm(screen)
-        await screen.sees("destination words.test suspended until")
-        await screen.sees("3 recipients kept back")
+        await screen.sees("words.test suspended until")
+        await screen.sees("3 waiting")
         assert suspended(relay) == [("destination", "words.test", "they asked")]
         await screen.press("P")
         await form(screen, "Resume destination words.test, suspended by")
         await write(screen, "")
         await confirm(screen)
-        await screen.sees("destination words.test resumed")
+        await screen.sees("words.test resumed, 3 waiting")
         assert suspended(relay) == []
         await screen.press("u")
         await screen.sees("undone 1 of 1 change")

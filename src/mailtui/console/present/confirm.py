@@ -16,7 +16,7 @@ from mailtui.suppressions import ListChange
 from mailtui.suspensions import Suspended, named
 from mailtui.views import Affected, AuditRow, Preview, Share
 
-from .line import BLANK, Line, Part, box, edges, line, wrap
+from .line import BLANK, Line, Part, box, edges, line, middle, wrap
 
 #: What a verb has done, as a participle.
 DONE: Final = {
@@ -29,6 +29,8 @@ DONE: Final = {
     "undo": "undone",
 }
 WIDTH: Final = 74
+#: Cells of a name in the status line.
+_NAME: Final = 34
 _LARGE: Final = "too large to be kept: the number is checked"
 
 
@@ -104,24 +106,22 @@ def result(done: Affected, noun: str = "recipient") -> str:
 
 
 def ordered(done: ListChange | Suspended | HoldRule, now: datetime) -> str:
-    """What a change that needed words came to."""
+    """What a change that needed words came to; how it is undone stands beside it."""
     if isinstance(done, ListChange):
-        names = ", ".join(row.entry for row in done.entries[:3]) or "the suppression list"
-        if not done.done:
-            return f"{names}: nothing changed"
-        gone = done.verb.endswith("remove")
-        what = f"{names} {'gets mail again' if gone else 'gets no more mail'}"
-    elif isinstance(done, HoldRule):
+        return _listed(done)
+    if isinstance(done, HoldRule):
         ends = f" until {clock(done.ends, now)}" if done.ends else ""
-        what = f"hold rule {done.rule} {'stands' + ends if done.state == 'standing' else done.state}: {done.filter}"
-    elif done.verb == "resume":
-        what = f"{named(done.kind, done.name)} resumed, {plural(done.waiting, 'recipient')} to go out"
-    else:
-        ends = f"until {clock(done.until, now)}" if done.until else "until it is resumed"
-        known = (
-            ""
-            if done.known or done.kind in ("intake", "delivery", "sender", "user")
-            else ", no mail for it was ever taken"
-        )
-        what = f"{named(done.kind, done.name)} suspended {ends}, {plural(done.waiting, 'recipient')} kept back{known}"
-    return f"{what}   u undoes"
+        return f"hold rule {done.rule} {'stands' + ends if done.state == 'standing' else done.state}: {done.filter}"
+    what = middle(done.name if done.kind == "destination" else named(done.kind, done.name), _NAME)
+    if done.verb == "resume":
+        return f"{what} resumed, {done.waiting:,} waiting"
+    ends = f"until {clock(done.until, now)}" if done.until else "until it is resumed"
+    known = done.known or done.kind not in ("destination", "site")
+    return f"{what} suspended {ends}, {done.waiting:,} waiting{'' if known else '; no mail for it was ever taken'}"
+
+
+def _listed(done: ListChange) -> str:
+    names = ", ".join(middle(row.entry, _NAME) for row in done.entries[:3]) or "the suppression list"
+    if not done.done:
+        return f"{names}: nothing changed"
+    return f"{names} {'gets mail again' if done.verb.endswith('remove') else 'gets no more mail'}"
