@@ -130,7 +130,7 @@ def test_the_lists_of_what_gets_nothing_and_the_audit(evil: str, room: int) -> N
     ]
     assert {cells(whole) for whole in drawn} == {room}
     for detail in (*(suppress.detail(row, NOW) for row in (entry, stop, rule)), audit.detail(action, NOW)):
-        assert {cells(whole) for whole in detail} == {74} and len(detail) <= 32
+        assert {cells(whole) for whole in detail} == {74} and len(detail) <= 24
         drawn += detail
     harmless(drawn)
 
