@@ -8,11 +8,16 @@ from typing import TypeVar
 import msgspec
 import pytest
 
+from mailtui.console import orders
 from mailtui.console.actions import Scope
+from mailtui.console.forms import Form, Typing
+from mailtui.console.orders import About
 from mailtui.console.present import (
+    audit,
     confirm,
     domain,
     domains,
+    form,
     frame,
     groups,
     incident,
@@ -21,17 +26,20 @@ from mailtui.console.present import (
     overview,
     papers,
     queue,
+    suppress,
     transcript,
 )
-from mailtui.console.present.line import Line, cells
+from mailtui.console.present.line import Line, cells, line
 from mailtui.control.api import Entry
 from mailtui.control.results import Disk, Rates, StatusView
 from mailtui.events import Accepted, Attempted, Changed, Draining, Event, Notice, Notified, Ready, Refused, SiteChanged
 from mailtui.findings import DestinationMoment, FailureRow, ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.holdrules import HoldRule
 from mailtui.model import TranscriptLine
 from mailtui.queue.filter import parse
 from mailtui.shapes import RestraintRow, SiteShape
-from mailtui.suspensions import Suspension
+from mailtui.suppressions import ListChange, Suppression
+from mailtui.suspensions import Suspended, Suspension
 from mailtui.text import safe_text
 from mailtui.views import (
     Affected,
@@ -195,6 +203,50 @@ def test_incidents(evil: str, room: int, change: str) -> None:
 def test_filters_of_hostile_names(evil: str) -> None:
     parse(groups.site(evil))
     parse(groups.kind(evil, evil, evil))
+
+
+@pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
+@pytest.mark.parametrize("room", [74, 76, 116, 200])
+def test_the_lists_of_what_gets_nothing_and_the_audit(evil: str, room: int) -> None:
+    entry, stop = made(Suppression, evil), made(Suspension, evil, kind="sender")
+    rule, action = made(HoldRule, evil, state="standing"), made(AuditRow, evil, args={evil: evil})
+    drawn = [
+        *(suppress.entry(entry, room, NOW), suppress.entry_heading(room)),
+        *(suppress.suspension(stop, room, NOW), suppress.suspension_heading(room)),
+        *(suppress.rule(rule, room, NOW), suppress.rule_heading(room)),
+        *(audit.row(action, room, NOW), audit.heading(room)),
+    ]
+    assert {cells(whole) for whole in drawn} == {room}
+    for detail in (*(suppress.detail(row, NOW) for row in (entry, stop, rule)), audit.detail(action, NOW)):
+        assert {cells(whole) for whole in detail} == {74} and len(detail) <= 24
+        drawn += detail
+    harmless(drawn)
+
+
+@pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
+def test_a_form(evil: str) -> None:
+    lists = made(Suspension, evil, kind="destination"), made(HoldRule, evil, state="standing"), made(Suppression, evil)
+    asked = [orders.remove(About(row=row)) for row in lists]
+    asked += [
+        orders.suppress(About(evil)),
+        orders.suspend(evil),
+        orders.hold_rule(About()),
+        orders.reroute(evil, (evil,)),
+    ]
+    asked.append(orders.undo(About(row=made(AuditRow, evil, undone=False, state="done"))))
+    for one in asked:
+        assert isinstance(one, Form)
+        typing = Typing(one, {field.name: evil for field in one.fields})
+        for confirming in (False, True):
+            drawn = form.dialog(one, typing, confirming, evil, evil)
+            assert {cells(whole) for whole in drawn} == {form.WIDTH}
+            harmless(drawn)
+    told = [
+        confirm.ordered(made(ListChange, evil, entries=(lists[2],)), NOW),
+        confirm.ordered(made(Suspended, evil, former=None), NOW),
+        confirm.ordered(lists[1], NOW),
+    ]
+    harmless([line(text) for text in told])
 
 
 @pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))

@@ -10,29 +10,45 @@ import shlex
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from msgspec.structs import replace
+
 from mailtui.control import api
+
+from . import orders
+from .orders import Asks
 
 Group = Literal["move", "view", "select", "change", "out", "app"]
 Tier = Literal[0, 1, 2]
 
 LISTS: Final = frozenset({"overview", "queue", "message", "domains", "domain", "incident", "live", "suppress", "audit"})
 ROWS: Final = frozenset({"queue", "message", "domains", "domain", "incident"})
+#: Where the cursor can be on a destination, and on a recipient or destination.
+DESTINATIONS: Final = frozenset({"queue", "message", "overview", "domains", "domain", "suppress"})
+SUPPRESS, AUDIT = frozenset({"suppress"}), frozenset({"audit"})
 QUEUE: Final = frozenset({"queue"})
 FILTERED: Final = frozenset({"overview", "queue", "live"})
 LIVE: Final = frozenset({"live"})
 MESSAGE: Final = frozenset({"message"})
-PANES: Final = frozenset({"overview", "message", "domain"})
+PANES: Final = frozenset({"overview", "message", "domain", "suppress"})
 #: Recipients from which even what can be undone must be typed, and the part of the queue.
 MANY, SHARE = 1000, 0.1
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What a change is about: some recipients by id, or all that a filter finds ("" with `everything`)."""
+    """What a change is about: some recipients by id, or all that a filter finds ("" with `everything`);
+    `to` is the route of a reroute."""
 
     kind: Literal["cursor", "marked", "filter"]
     ids: tuple[str, ...] = ()
     filter: str = ""
+    to: str = ""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The same on a command line."""
+        chosen = (self.filter,) if self.filter else ("--all",) if self.kind == "filter" else self.ids
+        return ("--to", self.to, *chosen) if self.to else chosen
 
     @property
     def title(self) -> str:
@@ -58,7 +74,8 @@ class Standing:
 
 @dataclass(frozen=True)
 class Action:
-    """A row. `id` is its name in the keymap; `foot` its rank in the footer, 0 for none; `verb` what it asks of the relay for a scope."""
+    """A row. `id` is its name in the keymap; `foot` its rank in the footer, 0 for none; `verb` what it asks of the relay for a scope;
+    `asks` the form for what needs words."""
 
     id: str
     keys: str
@@ -69,6 +86,7 @@ class Action:
     foot: int = 0
     verb: type[api.Action] | None = None
     opens: str = ""
+    asks: Asks | None = None
 
     def missing(self, now: Standing) -> str:
         """Why it cannot be done now; "" when it can. Reading goes on whatever the link says."""
@@ -131,7 +149,32 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("msg.release", "L", "release", "give held mail back to its schedule", "change", ROWS, 7, api.Release),
     Action("msg.purge", "D", "purge", "remove without telling the sender", "change", ROWS, 6, api.Purge),
     Action("msg.bounce", "B", "bounce", "give up now and tell the sender", "change", ROWS, 5, api.Bounce),
-    Action("app.undo", "u", "undo", "take back the last change made here", "change"),
+    Action(
+        "msg.reroute", "R", "reroute", "send another way: by MX or a configured route", "change", ROWS, 4, api.Reroute
+    ),
+    Action(
+        *("rcpt.suppress", "X", "suppress", "send no more mail to an address, or a whole domain", "change"),
+        *(DESTINATIONS, 4),
+        asks=orders.suppress,
+    ),
+    Action(
+        *("dest.suspend", "P", "suspend", "deliver nothing to a destination for a while, or resume it", "change"),
+        *(DESTINATIONS, 4),
+        asks=orders.pause,
+    ),
+    Action("list.add", "a", "add", "one more row in this list", "change", SUPPRESS, 8, asks=orders.add),
+    Action(
+        "list.remove",
+        "D",
+        "remove",
+        "the row out of its list; a suspension resumes",
+        "change",
+        SUPPRESS,
+        8,
+        asks=orders.remove,
+    ),
+    Action("app.undo", "u", "undo", "take back the last change made here", "change", LISTS - AUDIT),
+    Action("audit.undo", "u", "undo", "take back this action, whoever did it", "change", AUDIT, 8, asks=orders.undo),
     Action("app.back", "escape,h", "back", "to where you came from", "app", foot=2),
     Action("app.lock", "K", "lock", "make this console read-only, or not", "app"),
     Action("app.suspend", "ctrl+z", "suspend", "back to the shell; `fg` returns", "app"),
@@ -144,8 +187,10 @@ BY_ID: Final = {action.id: action for action in ACTIONS}
 def request_for(verb: type[api.Action], scope: Scope) -> api.Action:
     """What a verb asks of the relay, first as a preview."""
     if scope.kind == "filter":
-        return verb(filter=scope.filter, everything=not scope.filter, dry_run=True)
-    return verb(ids=scope.ids, dry_run=True)
+        request = verb(filter=scope.filter, everything=not scope.filter, dry_run=True)
+    else:
+        request = verb(ids=scope.ids, dry_run=True)
+    return replace(request, to=scope.to) if isinstance(request, api.Reroute) else request
 
 
 def tier(verb: type[api.Action], recipients: int, waiting: int, environment: str) -> Tier:
@@ -159,5 +204,4 @@ def tier(verb: type[api.Action], recipients: int, waiting: int, environment: str
 
 def command_line(verb: type[api.Action], scope: Scope) -> str:
     """The same change as a command."""
-    words = (scope.filter,) if scope.filter else ("--all",) if scope.kind == "filter" else scope.ids
-    return shlex.join(["mailtui", verb.name, *words])
+    return shlex.join(["mailtui", verb.name, *scope.words])

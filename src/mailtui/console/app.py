@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 
@@ -27,26 +27,30 @@ from mailtui.views import Preview
 from . import keymap, themes
 from .actions import ACTIONS, BY_ID, Action, Scope, Standing, Tier
 from .change import Changes
+from .forms import Filled, Form
 from .launch import Ended, Options
 from .link import Link
 from .place import Place, Trail
 from .present import frame
 from .present.line import BLANK, Line, Tone, edges, fit, line
+from .screens.audit import Audit
 from .screens.confirm import Confirm
 from .screens.domain import Domain
 from .screens.domains import Domains
+from .screens.form import Ask
 from .screens.incident import Incident
 from .screens.leave import Leave
 from .screens.live import Live
 from .screens.message import Message
 from .screens.overview import Overview
 from .screens.queue import Queue
+from .screens.suppress import Suppress
 from .screens.view import Open, Say, Shared, View
 from .terminal import Net, record_crash
 from .widgets.canvas import Canvas
 
 #: Every screen there is; a new one is added here.
-VIEWS: Final[tuple[type[View], ...]] = (Overview, Queue, Message, Domains, Domain, Incident, Live)
+VIEWS: Final[tuple[type[View], ...]] = (Overview, Queue, Message, Domains, Domain, Incident, Live, Suppress, Audit)
 #: The lines above and below a screen.
 _ABOVE, _BELOW = ("title", "tabs", "crumb"), ("status", "footer", "small")
 COLUMNS, ROWS = 80, 24
@@ -73,7 +77,7 @@ class Console(App[Ended]):
         self.link = Link(options.socket)
         self.shared = Shared()
         self.trail = Trail(Place("overview"))
-        self.changes = Changes(self.link, self._confirmed, self.say)
+        self.changes = Changes(self.link, self._confirmed, self._filled, self.say)
         self.read_only = options.read_only
         self._views = {kind.kind: kind(self.link, self.shared) for kind in VIEWS}
         self._lines = {name: Canvas(id=name) for name in (*_ABOVE, *_BELOW)}
@@ -168,7 +172,8 @@ class Console(App[Ended]):
         if time.monotonic() > until and not self.changes.running:
             old = f"; what is shown is {age(link.age)} old" if link.status else ""
             text, tone = (f"offline: {link.offline}{old}", "bad") if link.offline else ("", "")
-        undo = line((f"u undo({self.changes.undoable}) ", "dim")) if self.changes.undoable else BLANK
+        own = self.changes.undoable if self._valid(BY_ID["app.undo"]) else 0
+        undo = line((f"u undo({own}) ", "dim")) if own else BLANK
         self._show("status", edges(line((" " + text, tone)), undo, room))
         keys = [
             (self._keys.get(action.id, action.keys).split(",")[0], action.label, action.foot)
@@ -229,7 +234,9 @@ class Console(App[Ended]):
         elif action.opens:
             self.open(Place(action.opens))
         elif action.verb is not None:
-            self._change(action, self.view.scope())
+            self._change(self.changes.make(action, self.view.scope()))
+        elif action.asks is not None:
+            self._change(self.changes.order(action.asks, self.view.about()))
         elif action.group == "app" or name in ("app.undo", "view.freeze"):
             self._own(name)
         elif not self.view.perform(name):
@@ -254,11 +261,12 @@ class Console(App[Ended]):
             case "app.quit":
                 self._quit()
 
-    def _change(self, action: Action, scope: Scope) -> None:
+    def _change(self, change: Coroutine[object, object, bool]) -> None:
         if self.changes.running:
+            change.close()
             self.say("one change at a time: esc stops the one that runs", "warn")
         else:
-            self.run_worker(self._done(self.changes.make(action, scope)), group="change")
+            self.run_worker(self._done(change), group="change")
 
     async def _done(self, change: Coroutine[object, object, bool]) -> None:
         if await change:
@@ -268,6 +276,9 @@ class Console(App[Ended]):
 
     async def _confirmed(self, action: Action, scope: Scope, plan: Preview, tier: Tier) -> bool:
         return await self.push_screen_wait(Confirm(action, scope, plan, tier))
+
+    async def _filled(self, form: Form, values: Mapping[str, str], error: str) -> Filled | None:
+        return await self.push_screen_wait(Ask(form, values, error))
 
     def _back(self) -> None:
         if self.changes.running:

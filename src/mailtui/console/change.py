@@ -7,34 +7,47 @@ word in `present.confirm`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace as having
+from datetime import UTC, datetime
 from typing import Final, cast
 
 from msgspec.structs import replace
 
 from mailtui.control import api
+from mailtui.control.api_suspend import Suspensions
 from mailtui.control.request import Request
+from mailtui.holdrules import HoldRule
+from mailtui.suppressions import ListChange
+from mailtui.suspensions import Suspended
 from mailtui.views import Affected, AuditRow, Preview
 
+from . import orders
 from .actions import Action, Scope, Tier, request_for, tier
+from .forms import Filled, Form
 from .link import Link, Trouble
+from .orders import About, Asks
 from .present import confirm as says
 from .present.line import Tone
 
 #: Seconds between two looks at how far a change is, and before the first.
 _LOOK: Final = 0.5
 _ROWS: Final = 20
+#: What an action changed: recipients, or something else.
+_RECIPIENT, _CHANGE = "recipient", "change"
 
 Confirmed = Callable[[Action, Scope, Preview, Tier], Awaitable[bool]]
+Asked = Callable[[Form, Mapping[str, str], str], Awaitable[Filled | None]]
 Tell = Callable[[str, Tone], None]
 
 
 class Changes:
-    """The changes of this console, and how the last ones are taken back. `confirmed` asks the operator, `tell` fills the status line."""
+    """The changes of this console, and how the last ones are taken back. `confirmed` asks the operator whether, `asked` for the words
+    of a form (with those there are, and what was wrong with them), `tell` fills the status line."""
 
-    def __init__(self, link: Link, confirmed: Confirmed, tell: Tell) -> None:
-        self._link, self._confirmed, self._tell = link, confirmed, tell
-        self._undoable: list[Affected] = []
+    def __init__(self, link: Link, confirmed: Confirmed, asked: Asked, tell: Tell) -> None:
+        self._link, self._confirmed, self._asked_for, self._tell = link, confirmed, asked, tell
+        self._undoable: dict[int, str] = {}  # actions, the last one last, and what they changed
         self._stopping = False
         self.running = False
 
@@ -53,13 +66,20 @@ class Changes:
         if scope.empty:
             self._tell("nothing is selected", "warn")
             return False
+        if action.verb is api.Reroute:
+            found = await self._by_route(scope)
+        else:
+            found = scope, await self._link.ask(request_for(action.verb, scope))
+        if found is None:
+            self._tell("nothing was changed", "dim")
+            return False
+        scope, plan = found
         request = request_for(action.verb, scope)
-        plan = await self._link.ask(request)
         if not isinstance(plan, Preview):
             self._wrong(plan)
             return False
         level = tier(action.verb, plan.done, self._waiting(), self._environment())
-        if not plan.done and level == 0:
+        if level == 0 and (scope.to or not plan.done):
             level = 1
         if (level or not plan.done) and not await self._confirmed(action, scope, plan, level):
             self._tell("nothing was changed", "dim")
@@ -75,13 +95,63 @@ class Changes:
         if not self._undoable:
             self._tell("nothing was changed from here; the audit has all changes", "dim")
             return False
-        last = self._undoable[-1]
-        undone = await self._apply(api.Undo(action=last.action), lambda row: row.undoes == last.action)
+        return await self._take_back(api.Undo(action=next(reversed(self._undoable))))
+
+    async def _take_back(self, request: api.Undo, noun: str = "") -> bool:
+        noun = noun or self._undoable.get(request.action, _RECIPIENT)
+        undone = await self._apply(request, lambda row: row.undoes == request.action, noun)
         if undone:
-            self._undoable.remove(last)
+            self._undoable.pop(request.action, None)
         return undone
 
-    async def _apply(self, request: api.Action | api.Undo, mine: Callable[[AuditRow], bool]) -> bool:
+    async def _by_route(self, scope: Scope) -> tuple[Scope, Affected | Preview | Trouble] | None:
+        """By which route, and the plan of that; None when nobody wants it any more. A route there is not is asked for again."""
+        none = await self._link.ask(request_for(api.Reroute, scope))
+        routes = none.text.partition("there are: ")[2] if isinstance(none, Trouble) else ""
+        values: Mapping[str, str] = {}
+        error = ""
+        while (filled := await self._asked_for(orders.reroute(routes, scope.words), values, error)) is not None:
+            chosen = having(scope, to=filled.values["to"].strip())
+            plan = await self._link.ask(request_for(api.Reroute, chosen))
+            if not isinstance(plan, Trouble):
+                return chosen, plan
+            values, error = filled.values, plan.text.partition("\n")[0]
+        return None
+
+    async def order(self, asks: Asks, about: About) -> bool:
+        """One change that needs words, from its form to its result; whether something was changed."""
+        if about.destination:
+            rows = await self._link.ask(Suspensions(), 1.0)
+            there = () if isinstance(rows, Trouble) else rows
+            ours = (row for row in there if row.kind == "destination" and row.name == about.destination)
+            about = having(about, suspended=next(ours, None))
+        form = asks(about)
+        if isinstance(form, str):
+            self._tell(form, "warn")
+            return False
+        values: Mapping[str, str] = {}
+        error = ""
+        while (filled := await self._asked_for(form, values, error)) is not None:
+            request = filled.order.request
+            if isinstance(request, api.Undo):
+                return await self._take_back(request, _noun(about))
+            answer = await self._link.ask(request)
+            if not isinstance(answer, Trouble):
+                return self._ordered(answer)
+            values, error = filled.values, f"{answer.text.partition(chr(10))[0]} {answer.hint}".strip()
+        self._tell("nothing was changed", "dim")
+        return False
+
+    def _ordered(self, answer: object) -> bool:
+        assert isinstance(answer, ListChange | Suspended | HoldRule)
+        if answer.action:
+            self._undoable[answer.action] = _CHANGE
+        self._tell(says.ordered(answer, datetime.now(UTC)), "ok" if answer.action else "warn")
+        return bool(answer.action)
+
+    async def _apply(
+        self, request: api.Action | api.Undo, mine: Callable[[AuditRow], bool], noun: str = _RECIPIENT
+    ) -> bool:
         self.running, self._stopping = True, False
         try:
             async with asyncio.TaskGroup() as group:
@@ -95,8 +165,8 @@ class Changes:
             self._wrong(result)
             return False
         if result.done and isinstance(request, api.Action):
-            self._undoable.append(result)
-        self._tell(says.result(result), "ok" if result.done else "warn")
+            self._undoable[result.action] = _RECIPIENT
+        self._tell(says.result(result, noun), "ok" if result.done else "warn")
         return True
 
     async def _asked(self, request: api.Action | api.Undo) -> Affected | Preview | Trouble:
@@ -128,3 +198,9 @@ class Changes:
 
     def _environment(self) -> str:
         return self._link.status.environment if self._link.status else ""
+
+
+def _noun(about: About) -> str:
+    """What the action under the cursor changed."""
+    verbs = {verb.name for verb in api.ACTIONS}
+    return _RECIPIENT if isinstance(about.row, AuditRow) and about.row.verb in verbs else _CHANGE

@@ -6,13 +6,17 @@ Owned here: every word of plans, progress and results.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 from mailtui.console.actions import Scope, Tier
-from mailtui.display import plural, size
+from mailtui.display import clock, plural, size
+from mailtui.holdrules import HoldRule
+from mailtui.suppressions import ListChange
+from mailtui.suspensions import Suspended, named
 from mailtui.views import Affected, AuditRow, Preview, Share
 
-from .line import BLANK, Line, Part, box, edges, line, wrap
+from .line import BLANK, Line, Part, box, edges, line, middle, wrap
 
 #: What a verb has done, as a participle.
 DONE: Final = {
@@ -21,9 +25,12 @@ DONE: Final = {
     "release": "released",
     "purge": "purged",
     "bounce": "bounced",
+    "reroute": "rerouted",
     "undo": "undone",
 }
 WIDTH: Final = 74
+#: Cells of a name in the status line.
+_NAME: Final = 34
 _LARGE: Final = "too large to be kept: the number is checked"
 
 
@@ -43,6 +50,7 @@ def dialog(
         BLANK,
         line(("filter  ", "dim"), plan.filter or ", ".join(scope.ids)),
         line(("plan    ", "dim"), f"{plan.plan}, fixed now: later mail is not touched" if plan.plan else _LARGE),
+        *([line(("route   ", "dim"), plan.to)] if isinstance(plan.to, str) else []),
         line(("skipped ", "dim"), (rest, "warn") if rest else "none"),
         line(("states  ", "dim"), shares(plan.by_state)),
         line(("to      ", "dim"), shares(plan.by_destination)),
@@ -83,9 +91,9 @@ def progress(row: AuditRow) -> str:
     return f"{row.verb} {over:,} of {row.matched:,}   esc stops"
 
 
-def result(done: Affected) -> str:
-    """What a change came to: nothing is said that was not counted."""
-    parts = [f"{DONE.get(done.verb, done.verb)} {done.done:,} of {plural(done.matched, 'recipient')}"]
+def result(done: Affected, noun: str = "recipient") -> str:
+    """What a change came to: nothing is said that was not counted; `noun` is what was."""
+    parts = [f"{DONE.get(done.verb, done.verb)} {done.done:,} of {plural(done.matched, noun)}"]
     if done.skipped:
         parts.append(f"{done.skipped:,} {'moved on since' if done.verb == 'undo' else 'being sent'}")
     if done.failed:
@@ -95,3 +103,25 @@ def result(done: Affected) -> str:
     if done.done and done.verb != "undo":
         parts.append("u undoes")
     return "   ".join(parts)
+
+
+def ordered(done: ListChange | Suspended | HoldRule, now: datetime) -> str:
+    """What a change that needed words came to; how it is undone stands beside it."""
+    if isinstance(done, ListChange):
+        return _listed(done)
+    if isinstance(done, HoldRule):
+        ends = f" until {clock(done.ends, now)}" if done.ends else ""
+        return f"hold rule {done.rule} {'stands' + ends if done.state == 'standing' else done.state}: {done.filter}"
+    what = middle(done.name if done.kind == "destination" else named(done.kind, done.name), _NAME)
+    if done.verb == "resume":
+        return f"{what} resumed, {done.waiting:,} waiting"
+    ends = f"until {clock(done.until, now)}" if done.until else "until it is resumed"
+    known = done.known or done.kind not in ("destination", "site")
+    return f"{what} suspended {ends}, {done.waiting:,} waiting{'' if known else '; no mail for it was ever taken'}"
+
+
+def _listed(done: ListChange) -> str:
+    names = ", ".join(middle(row.entry, _NAME) for row in done.entries[:3]) or "the suppression list"
+    if not done.done:
+        return f"{names}: nothing changed"
+    return f"{names} {'gets mail again' if done.verb.endswith('remove') else 'gets no more mail'}"

@@ -13,6 +13,7 @@ from textual.app import ComposeResult
 
 from mailtui.console.actions import Scope
 from mailtui.console.link import Link, Trouble
+from mailtui.console.orders import About
 from mailtui.console.place import Place
 from mailtui.console.present import domain as says
 from mailtui.console.present.groups import word
@@ -168,6 +169,10 @@ class Domain(View):
     def scope(self) -> Scope:
         """The mail of the row under the cursor; the first row is all of the destination's."""
         return Scope("filter", filter=self._filter())
+
+    def about(self) -> About:
+        """The destination that is shown."""
+        return About(destination=self.place.subject)
 
     def _filter(self) -> str:
         name, answer, sender = self.place.subject, self.responses.rows.current, self.senders.rows.current

@@ -13,6 +13,7 @@ from textual.app import ComposeResult
 
 from mailtui.console.actions import Scope
 from mailtui.console.link import Link, Trouble
+from mailtui.console.orders import About
 from mailtui.console.place import Place
 from mailtui.console.present import domains as says
 from mailtui.console.present.groups import word
@@ -90,6 +91,11 @@ class Domains(View):
         """All that waits for the destination under the cursor."""
         row = self.table.rows.current
         return Scope("filter", filter=word("domain", row.destination)) if row else Scope("cursor")
+
+    def about(self) -> About:
+        """The destination under the cursor."""
+        row = self.table.rows.current
+        return About(destination=row.destination) if row else About()
 
     def perform(self, action: str) -> bool:
         """Movement, and opening a destination."""

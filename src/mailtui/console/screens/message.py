@@ -14,6 +14,7 @@ from textual.app import ComposeResult
 
 from mailtui.console.actions import Scope
 from mailtui.console.link import Link, Trouble
+from mailtui.console.orders import About
 from mailtui.console.place import Place
 from mailtui.console.present import message as says
 from mailtui.console.present import papers, transcript
@@ -138,6 +139,11 @@ class Message(View):
         """The recipient under the cursor."""
         row = self.recipients.rows.current
         return Scope("cursor", (row.id,) if row else ())
+
+    def about(self) -> About:
+        """The recipient under the cursor."""
+        row = self.recipients.rows.current
+        return About(row.recipient, row.destination) if row else About()
 
     def perform(self, action: str) -> bool:
         """Movement among recipients and in the dialogue, between attempts and messages."""

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from textual.app import ComposeResult
 
 from mailtui.console.link import Link, Trouble
+from mailtui.console.orders import About
 from mailtui.console.place import Place
 from mailtui.console.present import overview as says
 from mailtui.console.present.line import beside, fit
@@ -87,6 +88,11 @@ class Overview(View):
             self.changes.fill(incidents)
 
     # --- actions
+
+    def about(self) -> About:
+        """The destination under the cursor."""
+        row = self.grid.rows.current if self.grid.active else None
+        return About(destination=row.destination) if row else About()
 
     def perform(self, action: str) -> bool:
         """Movement in the pane that has the cursor; enter opens its row."""

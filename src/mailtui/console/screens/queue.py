@@ -14,6 +14,7 @@ from textual.app import ComposeResult
 
 from mailtui.console.actions import Scope
 from mailtui.console.link import Link, Trouble
+from mailtui.console.orders import About
 from mailtui.console.place import Place
 from mailtui.console.present import queue as says
 from mailtui.console.present.line import Line
@@ -191,6 +192,11 @@ class Queue(View):
         if rows.marks:
             return Scope("marked", tuple(rows.marks))
         return Scope("cursor", (rows.current.id,) if rows.current else ())
+
+    def about(self) -> About:
+        """The recipient under the cursor."""
+        row = self.table.rows.current
+        return About(row.recipient, row.destination) if row else About()
 
     def perform(self, action: str) -> bool:
         """The list's movements and marks, the filter, the preview, and opening a message."""

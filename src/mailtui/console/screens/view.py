@@ -13,6 +13,7 @@ from textual.widget import Widget
 
 from mailtui.console.actions import Scope
 from mailtui.console.link import Link
+from mailtui.console.orders import About
 from mailtui.console.place import Place
 from mailtui.console.present.line import BLANK, Line, Tone
 
@@ -68,6 +69,10 @@ class View(Widget):
     def scope(self) -> Scope:
         """What a change would be about now."""
         return Scope("cursor")
+
+    def about(self) -> About:
+        """What a change that needs words would be about: the recipient, destination or row under the cursor."""
+        return About()
 
     def note(self) -> Line:
         """What stands at the right of the breadcrumb."""

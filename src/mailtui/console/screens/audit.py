@@ -1,0 +1,112 @@
+"""The audit screen: every change, the latest first; `u` takes the one under the cursor back.
+
+Owned here: which pages are asked for. What a row says is in `present.audit`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from textual.app import ComposeResult
+
+from mailtui.console.link import Link, Trouble
+from mailtui.console.orders import About
+from mailtui.console.present import audit as says
+from mailtui.console.present.detail import WIDTH
+from mailtui.console.present.line import Line, line
+from mailtui.console.widgets.rows import Rows
+from mailtui.console.widgets.table import Look, VirtualTable
+from mailtui.control import api
+from mailtui.views import AuditRow
+
+from .detail import Detail
+from .view import Say, Shared, View
+
+PAGE: Final = 200
+
+
+def order(name: str) -> tuple[str, int]:
+    """How actions sort: the latest first."""
+    return "", -int(name)
+
+
+class Audit(View):
+    """Tab 7."""
+
+    kind = "audit"
+
+    def __init__(self, link: Link, shared: Shared) -> None:
+        super().__init__(link, shared)
+        look: Look[AuditRow] = Look(
+            lambda row, room: says.row(row, room, self._now), says.heading, "nobody has changed anything yet"
+        )
+        self.table = VirtualTable(Rows[AuditRow](lambda row: str(row.action), order), look)
+        self._now = datetime.now(UTC)
+
+    def compose(self) -> ComposeResult:
+        """One list."""
+        yield self.table
+
+    async def refreshed(self) -> None:
+        """What is visible, and what came before it."""
+        rows = self.table.rows
+        low = 0 if rows.top == 0 else rows.top - 1
+        before = rows.items[low - 1].action if low else 0
+        limit = rows.height + 10 if rows.items else PAGE
+        page = await self._page(before, limit)
+        if page is None or (low and (low > len(rows.items) or rows.items[low - 1].action != before)):
+            return
+        whole = len(page) < limit
+        if not rows.items:
+            rows.start(page, 0, whole)
+        else:
+            rows.merge(low, page, whole, self.table.holds)
+        self.table.arrived()
+
+    async def _more(self) -> None:
+        rows = self.table.rows
+        edge = rows.items[-1].action
+        page = await self._page(edge, PAGE)
+        if page is not None and rows.items and rows.items[-1].action == edge:
+            rows.items += page  # all are kept: there is no way to ask for those in front of a page
+            rows.ends = len(page) < PAGE
+            self.table.arrived()
+
+    async def _page(self, before: int, limit: int) -> tuple[AuditRow, ...] | None:
+        page = await self.link.ask(api.Audit(limit=limit, before=before))
+        self._now = datetime.now(UTC)
+        if not isinstance(page, Trouble):
+            return page
+        if not self.link.offline:
+            self.post_message(Say(page.text.partition("\n")[0], "bad"))
+        return None
+
+    def note(self) -> Line:
+        """How far the cursor is, and what came meanwhile."""
+        rows = self.table.rows
+        newer = f"+{rows.newer} newer, order held   " if rows.newer else ""
+        more = "" if rows.ends else "+"
+        return line((newer, "accent"), (f"{rows.position or 0:,} of {len(rows.items):,}{more}   newest first", "dim"))
+
+    # --- actions
+
+    def about(self) -> About:
+        """The action under the cursor."""
+        return About(row=self.table.rows.current)
+
+    def perform(self, action: str) -> bool:
+        """Movement; enter shows an action in full."""
+        if action == "row.open":
+            self.on_virtual_table_opened()
+            return True
+        return not action.startswith("select.") and self.table.perform(action)
+
+    def on_virtual_table_opened(self) -> None:
+        """Enter, or a second click."""
+        if (row := self.table.rows.current) is not None:
+            self.app.push_screen(Detail(says.detail(row, datetime.now(UTC)), WIDTH))
+
+    def on_virtual_table_wanted(self) -> None:
+        """The list goes on."""
+        self.run_worker(self._more(), group="page", exclusive=True)
