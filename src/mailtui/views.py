@@ -69,11 +69,12 @@ class StateCounts(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """How many recipients (of how many messages) a filter finds."""
+    """How many recipients (of how many messages) a filter finds. `as_of` is there when they were not counted just now."""
 
     recipients: int
     messages: int
     by_state: StateCounts
+    as_of: datetime | UnsetType = UNSET
 
 
 class DestinationRow(msgspec.Struct, frozen=True):
@@ -109,7 +110,9 @@ class ReasonRow(msgspec.Struct, frozen=True, rename={"class_": "class"}, kw_only
 
     `destinations` is how many there are, `top_destinations` the largest of them; `fingerprint` the reply without its variable parts;
     `sentence` what it means; `first_seen` and `last_seen` are those of this kind of reply anywhere, in a window of the attempts that
-    were counted; `sample_id` is the oldest recipient; `next_attempt` when the first of them is tried again, None when none is.
+    were counted; `sample_id` is the oldest recipient; `next_attempt` when the first of them is tried again, None when none is;
+    of a group in many lanes (pairs of destination and route) as the twenty of them that are due first have it, unless a filter narrows.
+    `as_of` is there when it was not counted just now.
     """
 
     site: str | UnsetType = UNSET
@@ -128,6 +131,7 @@ class ReasonRow(msgspec.Struct, frozen=True, rename={"class_": "class"}, kw_only
     next_attempt: datetime | None
     sample_id: str
     top_destinations: tuple[TopDestination, ...] = ()
+    as_of: datetime | UnsetType = UNSET
 
 
 AGE_LABELS: Final = ("5m", "20m", "1h", "4h", "12h", "1d", "2d", "2d+")
@@ -154,12 +158,13 @@ class Ages(
 
 class AgeRow(msgspec.Struct, frozen=True):
     """A line of the age grid: a site or a destination, as asked, the other one ""; by site, what has none yet stands there
-    as its destination."""
+    as its destination. `as_of` is there when it was not counted just now."""
 
     site: str
     destination: str
     waiting: int
     ages: Ages
+    as_of: datetime | UnsetType = UNSET
 
 
 class EnvelopeView(msgspec.Struct, frozen=True, rename={"from_": "from"}):
