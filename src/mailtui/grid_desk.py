@@ -17,7 +17,7 @@ from mailtui.control import api
 from mailtui.control.request import Request
 from mailtui.errors import ControlError
 from mailtui.queue import filter, groups, queries, reasons
-from mailtui.queue.kept import Kept
+from mailtui.queue.kept import QUICK, Kept
 from mailtui.queue.measures import duration
 from mailtui.queue.reader import Reader
 from mailtui.views import AgeRow, Counts, ReasonRow, moment
@@ -27,11 +27,11 @@ Row = TypeVar("Row", AgeRow, ReasonRow)
 
 
 class GridDesk:
-    """Answers from one reader, for all who ask."""
+    """Answers from one reader, for all who ask. What takes `quick` seconds to answer may be kept."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, quick: float = QUICK) -> None:
         self._reader = reader
-        self._kept = Kept()
+        self._kept = Kept(quick)
 
     def changed(self) -> None:
         """An operator has changed something: nobody is told any more how it was before."""

@@ -108,10 +108,11 @@ class ReasonRow(msgspec.Struct, frozen=True, rename={"class_": "class"}, kw_only
     """Recipients that wait (or attempts of a window) which failed with the same kind of reply, of one site, destination, sender or
     user: whatever was asked for is there, the others are not. By class there is none of them. `site` is "" while it is not known.
 
-    `destinations` is how many there are, `top_destinations` the largest of them; `fingerprint` the reply without its variable parts;
-    `sentence` what it means; `first_seen` and `last_seen` are those of this kind of reply anywhere, in a window of the attempts that
-    were counted; `sample_id` is the oldest recipient; `next_attempt` when the first of them is tried again, None when none is;
-    of a group in many lanes (pairs of destination and route) as the twenty of them that are due first have it, unless a filter narrows.
+    `destinations` is how many there are, `top_destinations` the largest of them; `fingerprint` the reply without its variable parts and
+    `group` its number, which filters know; `sentence` what it means; `first_seen` and `last_seen` are those of this kind of reply
+    anywhere, in a window of the attempts that were counted; `sample_id` is the oldest recipient; `next_attempt` when the first of them
+    is tried again, None when none is; of a group in many lanes (pairs of destination and route) the first of those that stand in the
+    twenty lanes that are due first, unless a filter narrows.
     `as_of` is there when it was not counted just now.
     """
 
@@ -123,6 +124,7 @@ class ReasonRow(msgspec.Struct, frozen=True, rename={"class_": "class"}, kw_only
     fingerprint: str
     count: int
     behind: int = 0
+    group: int = 0
     class_: str
     sentence: str
     first_seen: datetime

@@ -25,6 +25,7 @@ def reasons_screen(rows: Sequence[ReasonRow], cells: int | None, now: datetime) 
         *(
             Column("COUNT", True),
             Column("BEHIND", True, optional=True),
+            Column("GROUP", True, optional=True),
             Column(title, least=12, optional=True),
             Column("CLASS"),
             Column("WHAT IT MEANS", least=16),
@@ -38,7 +39,7 @@ def reasons_screen(rows: Sequence[ReasonRow], cells: int | None, now: datetime) 
     )
     cells_of = (
         (
-            *(row.count, row.behind or "", _whose(row)[1], row.class_, row.sentence),
+            *(row.count, row.behind or "", row.group, _whose(row)[1], row.class_, row.sentence),
             *(age(row.oldest_seconds), clock(row.next_attempt, now), row.sample_id, row.fingerprint),
         )
         for row in rows

@@ -10,6 +10,7 @@ from tests.unit.queue.office import NOW, Office, id_of
 
 from mailtui.model import Disposition, Reply
 from mailtui.queue.filter import EVERYTHING, parse
+from mailtui.queue.queries import queue_list
 from mailtui.queue.reader import Reader
 from mailtui.queue.reasons import NEXT_LANES, By, reasons
 from mailtui.views import ReasonRow, moment
@@ -42,6 +43,7 @@ async def test_a_line_is_exactly_the_promised_json(scene: list[int], reader: Rea
         "fingerprint": "451 slow down",
         "count": 3,
         "behind": 0,
+        "group": 1,
         "class": "throttled",
         "sentence": "They are busy.",
         "first_seen": "2026-09-21T14:13:20Z",
@@ -189,3 +191,19 @@ async def test_the_next_attempt_of_a_group_in_many_lanes_is_that_of_the_lanes_du
     office.db.execute("UPDATE lane SET due_at = (SELECT next_attempt FROM recipient r WHERE r.lane = lane.id)")
     (read,) = await reasons(reader, EVERYTHING, NOW, "class")
     assert read.next_attempt == exact.next_attempt, "with the due times the relay keeps they agree"
+
+
+@pytest.mark.parametrize("by", ["site", "class"])
+async def test_a_group_is_a_filter(scene: list[int], office: Office, reader: Reader, by: By) -> None:
+    for row in await reasons(reader, EVERYTHING, NOW, by):
+        for operator in (":", "="):
+            found = await queue_list(reader, parse(f"group{operator}{row.group}"), NOW)
+            assert [one.class_ for one in found.rows] == [row.class_] * row.count
+    office.message("e@four.example", age=5)
+    untried = await queue_list(reader, parse("group:0"), NOW)
+    assert [one.recipient for one in untried.rows] == ["e@four.example"]
+    assert len((await queue_list(reader, parse("not group:0"), NOW)).rows) == 4
+    office.db.execute("UPDATE recipient SET state = 'bounced' WHERE address = 'd@three.example'")
+    group = (await reasons(reader, EVERYTHING, NOW, window=10_000))[-1].group
+    assert (await queue_list(reader, parse(f"group:{group}"), NOW)).rows == ()
+    assert len((await queue_list(reader, parse(f"group:{group} state:bounced"), NOW)).rows) == 1
