@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from msgspec import UNSET
-from tests.unit.queue.office import Office
+from tests.unit.queue.office import Office, unpack
 
 from mailtui.control.api import QueueAges, QueueCount, QueueReasons
 from mailtui.errors import ControlError
 from mailtui.grid_desk import GridDesk
 from mailtui.queue.reader import Reader
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    office = Office(tmp_path)
+    yield office
+    office.close()
+
+
+@pytest.fixture
+async def reader(office: Office) -> AsyncIterator[Reader]:
+    reader = await Reader.open(office.path, unpack)
+    yield reader
+    await reader.close()
 
 
 @pytest.fixture

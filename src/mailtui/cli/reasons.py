@@ -15,7 +15,7 @@ from mailtui.findings import IncidentRow, WhyView
 from mailtui.text import safe_text
 from mailtui.views import ReasonRow
 
-from .format import Column, cell, table
+from .format import Column, cell, counted, table
 
 
 def reasons_screen(rows: Sequence[ReasonRow], cells: int | None, now: datetime) -> Iterator[str]:
@@ -45,6 +45,7 @@ def reasons_screen(rows: Sequence[ReasonRow], cells: int | None, now: datetime) 
         for row in rows
     )
     yield from table(columns, cells_of, cells)
+    yield from counted(rows[0].as_of)
 
 
 def _whose(row: ReasonRow) -> tuple[str, str]:
