@@ -27,6 +27,7 @@ from mailtui.control.api_suspend import Resume, Suspend, Suspensions
 from mailtui.control.results import BackedUp, Disk, Draining, Flushed, Pruned, Rate, Rates, Reloaded, StatusView
 from mailtui.errors import ControlError
 from mailtui.findings import DestinationMoment, FailureRow, ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.grid_desk import GridDesk, window_seconds
 from mailtui.history_desk import HistoryDesk, moment_of
 from mailtui.hold_rule_desk import HoldRuleDesk
 from mailtui.holdrules import HoldRule
@@ -45,8 +46,6 @@ from mailtui.queue import (
     queries,
     why,
 )
-from mailtui.queue import reasons as failures
-from mailtui.queue.measures import duration
 from mailtui.queue.operate import Operator, TooMany
 from mailtui.queue.reader import Reader
 from mailtui.queue.schedule import Backoff
@@ -90,6 +89,7 @@ class Desk:
         self._shaping = ShapingDesk(relay)
         self._history = HistoryDesk(reader)
         self._chronicle = Chronicle(relay)
+        self._grids = GridDesk(reader)
 
     # ------------------------------------------------------------------ reads
 
@@ -129,8 +129,7 @@ class Desk:
         return await queries.queue_list(self._reader, found, now, request.history, request.limit, *here)
 
     async def queue_count(self, request: api.QueueCount) -> Counts:
-        found = filter.parse(request.filter, now=time.time())
-        return await queries.count(self._reader, found, request.history)
+        return await self._grids.count(request)
 
     async def queue_domains(self, request: api.QueueDomains) -> tuple[DestinationRow, ...]:
         now = time.time()
@@ -138,15 +137,10 @@ class Desk:
         return self._suspension.marked(await groups.domains(self._reader, found, now, request.limit))
 
     async def queue_reasons(self, request: api.QueueReasons) -> tuple[ReasonRow, ...]:
-        now = time.time()
-        found = filter.parse(request.filter, now=now)
-        window = _window(request.window) if request.window else None
-        return await failures.reasons(self._reader, found, now, request.by, request.limit, window)
+        return await self._grids.reasons(request)
 
     async def queue_ages(self, request: api.QueueAges) -> tuple[AgeRow, ...]:
-        now = time.time()
-        found = filter.parse(request.filter, now=now)
-        return await groups.ages(self._reader, found, now, request.by, request.limit)
+        return await self._grids.ages(request)
 
     async def show(self, request: api.Show) -> MessageView:
         return await message_view.show(self._reader, request.id)
@@ -159,7 +153,7 @@ class Desk:
 
     async def incidents(self, request: api.Incidents) -> tuple[IncidentRow, ...]:
         now, runner = time.time(), self._relay.runner
-        past = await history.past(self._reader, now, _window(request.window))
+        past = await history.past(self._reader, now, window_seconds(request.window))
         return incidents.compare(past, runner.live("").outage_since, now)[: request.limit]
 
     async def samples(self, request: Samples) -> tuple[MomentRow, ...] | tuple[DestinationMoment, ...]:
@@ -214,10 +208,18 @@ class Desk:
             preview = await self._operator.preview(verb, wanted, expect, to)
             return preview if most is None or preview.done <= most else _refused(preview, most)
         now = isinstance(request, api.Retry) and request.now
-        return await self._operator.act(verb, wanted, actor, request.reason, expect=expect, most=most, now=now, to=to)
+        try:
+            return await self._operator.act(
+                verb, wanted, actor, request.reason, expect=expect, most=most, now=now, to=to
+            )
+        finally:  # also what was stopped half-way
+            self._grids.changed()
 
     async def undo(self, request: api.Undo, actor: str) -> Affected:
-        return await self._operator.undo(request.action, actor, request.reason, request.expect)
+        try:
+            return await self._operator.undo(request.action, actor, request.reason, request.expect)
+        finally:
+            self._grids.changed()
 
     async def cancel(self, request: api.Cancel, actor: str) -> AuditRow:
         await self._operator.cancel(request.action)
@@ -321,17 +323,6 @@ def _refused(preview: Preview, most: int) -> Preview:
     """The preview of a purge that is too large says so before anybody tries."""
     note = f"it would be refused: control.max_purge allows {most:,} recipient{'' if most == 1 else 's'} at once"
     return msgspec.structs.replace(preview, irreversible=(note, *preview.irreversible))
-
-
-def _window(text: str) -> float:
-    """Seconds of a window as an operator writes it, a minute at least and a day at most."""
-    try:
-        seconds = duration(text)
-    except ValueError:
-        seconds = 0
-    if not 60 <= seconds <= 86_400:
-        raise ControlError("bad-window", f'a window of time is written like 15m or 2h, from 1m to 1d, not "{text}"')
-    return float(seconds)
 
 
 def _disk(path: Path) -> Disk:

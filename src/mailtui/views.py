@@ -69,11 +69,12 @@ class StateCounts(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """How many recipients (of how many messages) a filter finds."""
+    """How many recipients (of how many messages) a filter finds. `as_of` is there when they were not counted just now."""
 
     recipients: int
     messages: int
     by_state: StateCounts
+    as_of: datetime | UnsetType = UNSET
 
 
 class DestinationRow(msgspec.Struct, frozen=True):
@@ -107,9 +108,12 @@ class ReasonRow(msgspec.Struct, frozen=True, rename={"class_": "class"}, kw_only
     """Recipients that wait (or attempts of a window) which failed with the same kind of reply, of one site, destination, sender or
     user: whatever was asked for is there, the others are not. By class there is none of them. `site` is "" while it is not known.
 
-    `destinations` is how many there are, `top_destinations` the largest of them; `fingerprint` the reply without its variable parts;
-    `sentence` what it means; `first_seen` and `last_seen` are those of this kind of reply anywhere, in a window of the attempts that
-    were counted; `sample_id` is the oldest recipient; `next_attempt` when the first of them is tried again, None when none is.
+    `destinations` is how many there are, `top_destinations` the largest of them; `fingerprint` the reply without its variable parts and
+    `group` its number, which filters know; `sentence` what it means; `first_seen` and `last_seen` are those of this kind of reply
+    anywhere, in a window of the attempts that were counted; `sample_id` is the oldest recipient; `next_attempt` when the first of them
+    is tried again, None when none is; of a group in many lanes (pairs of destination and route) the first of those that stand in the
+    twenty lanes that are due first, unless a filter narrows.
+    `as_of` is there when it was not counted just now.
     """
 
     site: str | UnsetType = UNSET
@@ -120,6 +124,7 @@ class ReasonRow(msgspec.Struct, frozen=True, rename={"class_": "class"}, kw_only
     fingerprint: str
     count: int
     behind: int = 0
+    group: int = 0
     class_: str
     sentence: str
     first_seen: datetime
@@ -128,6 +133,7 @@ class ReasonRow(msgspec.Struct, frozen=True, rename={"class_": "class"}, kw_only
     next_attempt: datetime | None
     sample_id: str
     top_destinations: tuple[TopDestination, ...] = ()
+    as_of: datetime | UnsetType = UNSET
 
 
 AGE_LABELS: Final = ("5m", "20m", "1h", "4h", "12h", "1d", "2d", "2d+")
@@ -154,12 +160,13 @@ class Ages(
 
 class AgeRow(msgspec.Struct, frozen=True):
     """A line of the age grid: a site or a destination, as asked, the other one ""; by site, what has none yet stands there
-    as its destination."""
+    as its destination. `as_of` is there when it was not counted just now."""
 
     site: str
     destination: str
     waiting: int
     ages: Ages
+    as_of: datetime | UnsetType = UNSET
 
 
 class EnvelopeView(msgspec.Struct, frozen=True, rename={"from_": "from"}):

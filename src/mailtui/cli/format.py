@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from msgspec import UNSET, UnsetType
+
 from mailtui.display import clock, cut, width
 from mailtui.text import safe_text
 
@@ -99,3 +101,9 @@ def _place(text: str, cells: int, right: bool) -> str:
     shown = cut(text, cells)
     padding = " " * (cells - width(shown))
     return padding + shown if right else shown + padding
+
+
+def counted(as_of: datetime | UnsetType) -> Iterator[str]:
+    """From when the numbers above are, when they were not counted just now: local time."""
+    if as_of is not UNSET:
+        yield f"as of {as_of.astimezone():%H:%M:%S}"

@@ -15,7 +15,7 @@ from mailtui.findings import IncidentRow, WhyView
 from mailtui.text import safe_text
 from mailtui.views import ReasonRow
 
-from .format import Column, cell, table
+from .format import Column, cell, counted, table
 
 
 def reasons_screen(rows: Sequence[ReasonRow], cells: int | None, now: datetime) -> Iterator[str]:
@@ -25,6 +25,7 @@ def reasons_screen(rows: Sequence[ReasonRow], cells: int | None, now: datetime) 
         *(
             Column("COUNT", True),
             Column("BEHIND", True, optional=True),
+            Column("GROUP", True, optional=True),
             Column(title, least=12, optional=True),
             Column("CLASS"),
             Column("WHAT IT MEANS", least=16),
@@ -38,12 +39,13 @@ def reasons_screen(rows: Sequence[ReasonRow], cells: int | None, now: datetime) 
     )
     cells_of = (
         (
-            *(row.count, row.behind or "", _whose(row)[1], row.class_, row.sentence),
+            *(row.count, row.behind or "", row.group, _whose(row)[1], row.class_, row.sentence),
             *(age(row.oldest_seconds), clock(row.next_attempt, now), row.sample_id, row.fingerprint),
         )
         for row in rows
     )
     yield from table(columns, cells_of, cells)
+    yield from counted(rows[0].as_of)
 
 
 def _whose(row: ReasonRow) -> tuple[str, str]:

@@ -28,7 +28,7 @@ from mailtui.views import (
     ReasonRow,
 )
 
-from .format import Column, fit, resumed_or, table
+from .format import Column, counted, fit, resumed_or, table
 from .holdrules import hold_rule_screen, hold_rules_screen
 from .message import message_screen
 from .minutes import destination_screen, failures_screen, forecast_screen, samples_screen
@@ -169,6 +169,7 @@ def ages_screen(rows: Sequence[AgeRow], cells: int | None) -> Iterator[str]:
         for row in rows
     )
     yield from table(columns, cells_of, cells)
+    yield from counted(rows[0].as_of)
 
 
 def short_screen(result: object) -> Iterator[str]:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from typing import Final
 
@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds a client may take to send its request, or to read a piece of a stream.
 _PATIENCE: Final = 30.0
+#: Seconds changes and answers under way have when the relay stops.
+_PARTING: Final = 5.0
 _LINE: Final = 128 * 1024  # request line: a filter may be long
 _BUG: Final = wire.Failure("internal", "the relay failed at this; its log says more", exit_code=70)
 
@@ -47,6 +49,7 @@ class Server:
         self._settings = settings
         self._path = settings().relay.socket
         self._streams: set[asyncio.Task[object]] = set()
+        self._changes: set[asyncio.Task[object]] = set()
         application = web.Application(middlewares=[self._manners], client_max_size=MAX_REQUEST)
         application.router.add_get("/v1/events", self._events, allow_head=False)
         application.router.add_get("/v1/log", self._log, allow_head=False)
@@ -57,7 +60,8 @@ class Server:
             access_log=None,
             logger=_QUIET,
             handle_signals=False,
-            shutdown_timeout=5.0,
+            handler_cancellation=True,  # who goes away is not searched for any longer; see _changed
+            shutdown_timeout=_PARTING,
             max_line_size=_LINE,
         )
         self._listening: asyncio.AbstractServer | None = None
@@ -70,13 +74,19 @@ class Server:
         self._listening = await asyncio.get_running_loop().create_unix_server(self._runner.server, sock=listening)
 
     async def close(self) -> None:
-        """Stop accepting, end the streams, let answers that are being made go out (5 s), remove the socket."""
+        """Stop accepting, end the streams, let changes come to their end and answers that are being made go out (5 s each), remove the
+        socket."""
         if self._listening is not None:
             self._listening.close()
             self._path.unlink(missing_ok=True)
         for stream in self._streams:
             stream.cancel()
+        if self._changes:
+            await asyncio.wait(self._changes, timeout=_PARTING)
         await self._runner.cleanup()
+        for change in self._changes:
+            change.cancel()
+        await asyncio.gather(*self._changes, return_exceptions=True)
 
     @web.middleware
     async def _manners(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -111,10 +121,21 @@ class Server:
             actor = await self._operator(request, kind)
             async with asyncio.timeout(_PATIENCE):
                 body = await request.read()
-            result = await handler(wire.read_json(body, kind), actor)
+            result = await self._changed(handler(wire.read_json(body, kind), actor))
         else:
             result = await handler(wire.read_query(request.query.items(), kind))
         return _said(wire.encode(result))
+
+    async def _changed(self, change: Coroutine[object, object, object]) -> object:
+        """What a change comes to. It goes on when its client has gone: half of it would be neither done nor left."""
+        task = asyncio.create_task(change)
+        self._changes.add(task)
+        task.add_done_callback(self._changes.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_unseen)
+            raise
 
     async def _operator(self, request: web.Request, kind: type[Request[object]]) -> str:
         """The name of the peer, who may change things, with what it claims. ControlError `forbidden` for others."""
@@ -171,6 +192,13 @@ class Server:
         finally:
             self._streams.discard(task)
         return response
+
+
+def _unseen(change: asyncio.Task[object]) -> None:
+    """There is nobody to tell what it came to; what we do not understand is logged all the same."""
+    error = None if change.cancelled() else change.exception()
+    if error is not None and not isinstance(error, MailtuiError):
+        logger.error("a change whose client had gone failed", exc_info=error)
 
 
 async def _send(request: web.Request, response: web.StreamResponse, piece: bytes) -> None:

@@ -100,7 +100,7 @@ def measured(
     value: str,
     kind: tuple[str, Measure],
     condition: Callable[[Relation, int, float], Where],
-    index: Literal["", "id"] = "",
+    index: Literal["", "id", "lane"] = "",
 ) -> Field:
     """Compared with bounds. Only a number may be asked for exactly: of times and sizes nobody knows the exact one."""
     type, measure = kind

@@ -47,6 +47,13 @@ def _rule(relation: Relation, n: int, now: float) -> Where:
     return compared("r.hold_rule", relation, n)
 
 
+def _group(relation: Relation, n: int, now: float) -> Where:
+    """A kind of reply leads to the lanes in which some wait with it: the tally knows."""
+    tallied = compared("t.fingerprint", relation, n)
+    lanes = Where(f"r.lane IN (SELECT t.lane FROM tally t WHERE t.n > 0 AND {tallied.sql})", tallied.params)
+    return all_of([compared("r.fingerprint", relation, n), lanes])
+
+
 def _site(operator: str, values: Values) -> Where:
     return in_lanes(match("ifnull(site.name, '')", operator, values))
 
@@ -175,6 +182,7 @@ _TABLE: Final = (
     measured("tries", "attempts", "attempts made", ":5+", ("number", measures.number), _tries),
     measured("size", "", "octets of the message", ":1MB+", ("size", measures.size), _size),
     measured("rule", "", "hold rule that held it when it was taken in; 0: none", ":4", ("number", measures.number), _rule),
+    measured("group", "", "kind of reply, numbered by `queue reasons`; 0: none", ":17", ("number", measures.number), _group, "lane"),
     text("class", "cls", "what the last reply was understood as", ":throttled", column("r.class")),
     Field(
         "code", "enh", "code", (":", "="), "basic or enhanced code of the last reply, or how it begins; 0: there was none",

@@ -144,7 +144,9 @@ async def ages(reader: Reader, filter: Filter, now: float, by: By = "site", limi
     """How long recipients have waited, by site or destination, most waiting first."""
     # The younger, the higher the id: each bound is the first id of its bucket.
     bounds = [max(0, int((now - ID_EPOCH - age) * 1000)) << RECIPIENT_BITS for age in AGE_BOUNDS]
-    counts = ", ".join(["count(*) AS n", *(f"sum(r.id >= {bound}) AS upto{i}" for i, bound in enumerate(bounds))])
+    # FILTER takes half as long as sum(r.id >= bound)
+    upto_bounds = (f"count(*) FILTER (WHERE r.id >= {bound}) AS upto{i}" for i, bound in enumerate(bounds))
+    counts = ", ".join(["count(*) AS n", *upto_bounds])
     params: tuple[str | int | float, ...] = ()
     if filter.everything:  # the index of the lanes has all it takes, in its order
         part = f"SELECT r.lane, {counts} FROM recipient r INDEXED BY recipient_group WHERE {WAITS} GROUP BY 1"

@@ -80,7 +80,7 @@ class Reader:
             await self._all.pop().connection.close()
 
     async def fetch(self, sql: str, params: Sequence[object] = (), limit: float | None = None) -> list[Row]:
-        """All rows of one statement. QueryTimeout after `limit` seconds (default: the reader's)."""
+        """All rows of one statement. QueryTimeout after `limit` seconds (default: the reader's). Cancelled, it ends the statement."""
         line = await self._free.get()
         line.deadline = time.monotonic() + (limit or self._limit)
         work = asyncio.ensure_future(line.connection.execute_fetchall(sql, params))
@@ -88,7 +88,8 @@ class Reader:
         try:
             return [tuple(row) for row in await asyncio.shield(work)]
         except asyncio.CancelledError:
-            line.deadline = 0.0
+            if not work.done():  # else the connection may already be somebody else's
+                line.deadline = 0.0
             raise
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:

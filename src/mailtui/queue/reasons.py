@@ -156,7 +156,7 @@ async def _tallied(reader: Reader, by: By, limit: int) -> list[Row]:
 
 
 def _reason(row: Row, by: By, now: float) -> ReasonRow:
-    key, _, n, places, top, oldest, at, first, last, text, class_, sentence, known, lately = cast(
+    key, group, n, places, top, oldest, at, first, last, text, class_, sentence, known, lately = cast(
         "tuple[str, int, int, int, str, int | None, float | None, float | None, float | None, str, str, str, float, float]",
         row,
     )
@@ -166,6 +166,7 @@ def _reason(row: Row, by: By, now: float) -> ReasonRow:
         sender=key if by == "sender" else UNSET,
         user=key if by == "user" else UNSET,
         destinations=places,
+        group=group,
         fingerprint=text,
         count=n,
         class_=class_,

@@ -9,7 +9,7 @@ import pytest
 
 from mailtui.cli.context import _harmless
 from mailtui.cli.message import message_screen
-from mailtui.cli.screens import screen
+from mailtui.cli.screens import list_screen, screen
 from mailtui.cli.status import Limits, headline, judge, status_screen
 from mailtui.control.results import Disk, Draining, Flushed, Pruned, Rate, Rates, Reloaded, StatusView
 from mailtui.display import width
@@ -238,6 +238,7 @@ RESULTS = (
     (MomentRow(NOW, 1, 2, 3, 4, 5, 6, 7, 8, 0.5, None),),
     (ForecastRow(EVIL, 5, 9, 7, NOW, True, 0.5, None, None, (0,) * 59 + (9,)),),
     (AgeRow(EVIL, "", 3, Ages(m5=1, older=2)),),
+    (AgeRow(EVIL, "", 3, Ages(m5=1, older=2), as_of=NOW),),
     (),
     MESSAGE,
     WHY,
@@ -311,3 +312,10 @@ def test_hold_rules_say_what_they_hold_and_how_to_end_it() -> None:
     assert "removed" in table[1] and "(removed)" in table[2]
     assert all(width(line) <= 100 for line in table)
     assert all(line.isprintable() for line in (*lines, *table))
+
+
+@pytest.mark.parametrize("row", [REASON, AgeRow("mx.example", "", 3, Ages(m5=3))])
+def test_numbers_that_were_not_counted_just_now_say_so(row: ReasonRow | AgeRow) -> None:
+    fresh = [*list_screen((row,), 100, NOW)]
+    dated = [*list_screen((msgspec.structs.replace(row, as_of=NOW),), 100, NOW)]
+    assert dated == [*fresh, f"as of {NOW.astimezone():%H:%M:%S}"]

@@ -36,6 +36,7 @@ class Facts(msgspec.Struct, frozen=True):
     client: str
     listener: str
     rule: int
+    group: int
     subject: str
     message_id: str
     due: float
@@ -52,7 +53,7 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 _FACTS = """SELECT r.id, r.state, l.destination, ifnull(s.name, ''), l.route, m.sender, r.address, m.user, m.client, m.listener,
- r.hold_rule, m.subject,
+ r.hold_rule, r.fingerprint, m.subject,
  m.message_id, max(r.next_attempt, l.not_before), r.attempts, m.size, r.class, r.code, r.enhanced, r.text, r.host, a.stage, a.address, a.tls
  FROM recipient r JOIN message m ON m.id = r.message JOIN lane l ON l.id = r.lane LEFT JOIN site s ON s.id = l.site
  LEFT JOIN attempt a ON a.recipient = r.id AND a.n = r.attempts ORDER BY r.id"""
@@ -109,7 +110,7 @@ def _fits(field: str, operator: str, value: str, facts: Facts) -> bool:
         return any(_glob(f"*{value}*", text) for text in texts) or _is_id(value, facts)
     if field == "id":
         return _is_id(value, facts)
-    if field in ("age", "next", "tries", "size", "rule"):
+    if field in ("age", "next", "tries", "size", "rule", "group"):
         return _measures(field, operator, value, facts)
     if field == "since":
         return _taken(facts) >= _moment(value)
@@ -159,9 +160,12 @@ def _measures(field: str, operator: str, value: str, facts: Facts) -> bool:
         operator, value = {"+": ">=", "-": "<="}[value[-1]], value[:-1]
     if field == "next" and facts.state not in ("queued", "deferred"):
         return False
-    wanted = int(value) if field in ("tries", "rule") else _octets(value) if field == "size" else _seconds(value)
+    wanted = (
+        int(value) if field in ("tries", "rule", "group") else _octets(value) if field == "size" else _seconds(value)
+    )
     has: float = {
         "age": NOW - _taken(facts), "next": facts.due - NOW, "tries": facts.tries, "size": facts.size, "rule": facts.rule,
+        "group": facts.group,
     }[field]  # fmt: skip
     if field == "age":
         has = round(has, 3)
@@ -229,6 +233,7 @@ _VALUES: Final[dict[str, list[str]]] = {
     "age": ["0s", "1s", "84s", "3m", "2h", "1d", "1h30m", "99999d"],
     "next": ["0s", "1s", "300s", "5m", "700s", "15m", "99999d"],
     "rule": ["0", "1", "2"],
+    "group": ["0", "1", "2", "3"],
     "tries": ["0", "1", "2", "999999999999999"],
     "size": ["16", "1k", "1KB", "0.25kib", "1M", "1GB"],
 }  # fmt: skip
@@ -236,10 +241,10 @@ _VALUES: Final[dict[str, list[str]]] = {
 
 def _term(name: str) -> st.SearchStrategy[Node]:
     field = FIELDS[name]
-    if name in ("age", "next", "tries", "size", "rule"):
+    if name in ("age", "next", "tries", "size", "rule", "group"):
         bare = st.sampled_from(_VALUES[name])
         signed = st.builds("{}{}".format, bare, st.sampled_from("+-"))
-        plain = st.tuples(st.just(":"), bare | signed if name in ("tries", "rule") else signed)
+        plain = st.tuples(st.just(":"), bare | signed if name in ("tries", "rule", "group") else signed)
         pair = plain | st.tuples(st.sampled_from((">", "<")), bare)
     else:
         values = st.sampled_from(_IDS if name == "id" else _VALUES.get(name, _TEXTS))

@@ -10,9 +10,10 @@ from tests.unit.queue.office import NOW, Office, id_of
 
 from mailtui.model import Disposition, Reply
 from mailtui.queue.filter import EVERYTHING, parse
+from mailtui.queue.queries import queue_list
 from mailtui.queue.reader import Reader
-from mailtui.queue.reasons import By, reasons
-from mailtui.views import ReasonRow
+from mailtui.queue.reasons import NEXT_LANES, By, reasons
+from mailtui.views import ReasonRow, moment
 
 FULL = Reply(452, "4.2.2", "full")
 
@@ -42,6 +43,7 @@ async def test_a_line_is_exactly_the_promised_json(scene: list[int], reader: Rea
         "fingerprint": "451 slow down",
         "count": 3,
         "behind": 0,
+        "group": 1,
         "class": "throttled",
         "sentence": "They are busy.",
         "first_seen": "2026-09-21T14:13:20Z",
@@ -165,3 +167,43 @@ async def test_a_window_counts_attempts_with_bounces_and_of_finished_recipients(
     first: ReasonRow = (await reasons(reader, EVERYTHING, NOW, window=900))[0]
     assert (first.first_seen.timestamp(), first.last_seen.timestamp()) == (NOW - 800, NOW - 400)
     assert (first.next_attempt, first.oldest_seconds) == (None, 3000)
+
+
+async def test_the_next_attempt_of_a_group_in_many_lanes_is_that_of_the_lanes_due_first(
+    office: Office, reader: Reader
+) -> None:
+    """A lane's due time is a lower bound: one that came due for the sake of other mail may hide the group's true next attempt, which
+    stands beyond the twenty that are looked at. With a filter it is looked for in all."""
+    many = NEXT_LANES + 5
+    for i in range(many):
+        office.message(f"a@d{i:02}.example")
+        office.try_all(f"d{i:02}.example")
+        office.db.execute("UPDATE lane SET due_at = ? WHERE destination = ?", (NOW + i, f"d{i:02}.example"))
+        office.db.execute(
+            "UPDATE recipient SET next_attempt = ? WHERE lane = (SELECT id FROM lane WHERE destination = ?)",
+            (NOW + 1000 - 10 * i, f"d{i:02}.example"),
+        )
+    (read,) = await reasons(reader, EVERYTHING, NOW, "class")
+    (exact,) = await reasons(reader, parse("to:*"), NOW, "class")
+    assert read.count == exact.count == read.destinations == many
+    assert read.next_attempt == moment(NOW + 1000 - 10 * (NEXT_LANES - 1))
+    assert exact.next_attempt == moment(NOW + 1000 - 10 * (many - 1))
+    office.db.execute("UPDATE lane SET due_at = (SELECT next_attempt FROM recipient r WHERE r.lane = lane.id)")
+    (read,) = await reasons(reader, EVERYTHING, NOW, "class")
+    assert read.next_attempt == exact.next_attempt, "with the due times the relay keeps they agree"
+
+
+@pytest.mark.parametrize("by", ["site", "class"])
+async def test_a_group_is_a_filter(scene: list[int], office: Office, reader: Reader, by: By) -> None:
+    for row in await reasons(reader, EVERYTHING, NOW, by):
+        for operator in (":", "="):
+            found = await queue_list(reader, parse(f"group{operator}{row.group}"), NOW)
+            assert [one.class_ for one in found.rows] == [row.class_] * row.count
+    office.message("e@four.example", age=5)
+    untried = await queue_list(reader, parse("group:0"), NOW)
+    assert [one.recipient for one in untried.rows] == ["e@four.example"]
+    assert len((await queue_list(reader, parse("not group:0"), NOW)).rows) == 4
+    office.db.execute("UPDATE recipient SET state = 'bounced' WHERE address = 'd@three.example'")
+    group = (await reasons(reader, EVERYTHING, NOW, window=10_000))[-1].group
+    assert (await queue_list(reader, parse(f"group:{group}"), NOW)).rows == ()
+    assert len((await queue_list(reader, parse(f"group:{group} state:bounced"), NOW)).rows) == 1
