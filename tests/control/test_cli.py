@@ -264,7 +264,6 @@ def test_the_other_reads_have_their_fixed_shapes(relay: Relay) -> None:
 
 
 REASON_KEYS = {
-    "behind",
     "group",
     *("destinations", "fingerprint", "count", "class", "sentence", "first_seen", "last_seen", "oldest_seconds"),
     *("next_attempt", "sample_id", "top_destinations", "behind"),
