@@ -99,15 +99,16 @@ async def test_keys_typed_ahead_confirm_nothing(console: Opened, relay: Relay, m
 
 
 async def test_retry_from_a_message(console: Opened, relay: Relay, mail: str) -> None:
+    made = len(relay.get(f"show?id={mail}.1")["recipients"][0]["attempts"])
     async with console() as screen:
         await at_the_queue(screen, mail)
         await screen.press("enter")
-        await screen.sees("Attempt 1 of 1")
+        await screen.sees(f"Attempt {made} of {made}")
         await screen.press("r")
         await screen.sees("retried 1 of 1")
-        await screen.sees("Attempt 2 of 2")
+        await screen.sees(f"Attempt {made + 1} of {made + 1}")
         await screen.press("left_curly_bracket")
-        await screen.sees("Attempt 1 of 2")
+        await screen.sees(f"Attempt {made} of {made + 1}")
 
 
 async def test_who_may_only_read_changes_nothing(console: Opened, relay: Relay, mail: str) -> None:
