@@ -121,6 +121,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("msg.bounce", "B", "bounce", "give up now and tell the sender", "change", ROWS, 5, api.Bounce),
     Action("app.undo", "u", "undo", "take back the last change made here", "change"),
     Action("app.back", "escape,h", "back", "to where you came from", "app", foot=2),
+    Action("app.help", "?", "help", "the keys that are valid here, and the filter language", "app", foot=3),
     Action("app.lock", "K", "lock", "make this console read-only, or not", "app"),
     Action("app.suspend", "ctrl+z", "suspend", "back to the shell; `fg` returns", "app"),
     Action("app.repaint", "ctrl+l", "repaint", "draw the whole screen again", "app"),
