@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 from tests.kit.relay import Relay
+from textual.command import CommandPalette
+from textual.widgets import OptionList
 
-from .conftest import Opened, put, settled
+from .conftest import Opened, Screen, put, settled
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -32,3 +34,62 @@ async def test_help_is_about_where_one_is(console: Opened, mail: str, columns: i
         await screen.press("1", "question_mark")
         await screen.sees("Help: overview")
         assert " range " not in screen.text
+
+
+async def test_a_line_finds_changes_and_is_remembered(console: Opened, relay: Relay, mail: str) -> None:
+    async with console() as screen:
+        await screen.sees("tools.test")
+        await screen.press("colon", *"queue to:bob@*", "enter")
+        await screen.until(lambda: f"{mail}.2" in screen.text and f"{mail}.1" not in screen.text, "only bob")
+        await screen.press("colon", *f"hold id:{mail}.1", "enter")
+        await screen.sees("held 1 of 1 recipient")
+        assert relay.get(f"queue.count?filter=id:{mail}%20state:held")["recipients"] == 1
+        await screen.press("u")
+        await screen.sees("undone 1 of 1")
+        await screen.press("colon", "up", "up", "enter")
+        await screen.press("colon", *"theme ansi-light", "enter")
+        await screen.until(lambda: screen.app.theme == "ansi-light", "another theme")
+
+
+async def test_what_is_wrong_in_a_line_is_pointed_at(console: Opened, mail: str) -> None:
+    async with console() as screen:
+        await screen.sees("tools.test")
+        await screen.press("colon", *"hodl", "enter")
+        await screen.sees("did you mean hold?")
+        assert "^^^^" in screen.text
+        await screen.press("escape")
+        await screen.press("colon", *"que", "tab", *"stat:x", "enter")
+        await screen.sees('unknown field "stat", did you mean "state"?')
+        await screen.press("escape", "colon", *"overview", "enter")
+        await screen.sees("Waiting by age")
+
+
+async def test_who_may_only_read_changes_nothing_by_a_line(console: Opened, relay: Relay, mail: str) -> None:
+    async with console(read_only=True) as screen:
+        await screen.sees("tools.test")
+        await screen.press("colon", *"hold --all", "enter")
+        await screen.sees("hold: this console is read-only")
+
+
+async def test_the_palette_finds_actions_places_and_themes_and_nothing_else(console: Opened, mail: str) -> None:
+    async with console() as screen:
+        await screen.sees("tools.test")
+        await screen.press("ctrl+p")
+        await screen.until(lambda: CommandPalette.is_open(screen.app), "the palette")
+        await screen.press(*"the queue scr")
+        await screen.until(lambda: len(prompts(screen)) == 1, "one hit")
+        assert "queue" in prompts(screen)[0] and "2" in prompts(screen)[0]
+        await screen.press("enter")
+        await screen.sees(f"{mail}.1")
+        await screen.press("ctrl+p", *"theme ansi-dark")
+        await screen.until(lambda: len(prompts(screen)) == 1, "one hit")
+        await screen.press("enter")
+        await screen.until(lambda: screen.app.theme == "ansi-dark", "another theme")
+        await screen.press("ctrl+p", *"screenshot")
+        await screen.until(lambda: prompts(screen) == ["No matches found"], "nothing to be found")
+
+
+def prompts(screen: Screen) -> list[str]:
+    """What the palette offers."""
+    listed = screen.app.screen.query(OptionList)
+    return [str(option.prompt) for found in listed for option in found.options]

@@ -122,6 +122,8 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("app.undo", "u", "undo", "take back the last change made here", "change"),
     Action("app.back", "escape,h", "back", "to where you came from", "app", foot=2),
     Action("app.help", "?", "help", "the keys that are valid here, and the filter language", "app", foot=3),
+    Action("app.command", ":", "command", "a line in the words of `mailtui` on a shell", "app", foot=3),
+    Action("app.palette", "ctrl+p", "palette", "find an action or a place by some of its letters", "app"),
     Action("app.lock", "K", "lock", "make this console read-only, or not", "app"),
     Action("app.suspend", "ctrl+z", "suspend", "back to the shell; `fg` returns", "app"),
     Action("app.repaint", "ctrl+l", "repaint", "draw the whole screen again", "app"),

@@ -229,7 +229,7 @@ class Console(App[Ended]):
         elif action.opens:
             self.open(Place(action.opens))
         elif action.verb is not None:
-            self._change(action, self.view.scope())
+            self.change(action, self.view.scope())
         elif self.tools.perform(action):
             pass
         elif action.group == "app" or name in ("app.undo", "view.freeze"):
@@ -256,8 +256,11 @@ class Console(App[Ended]):
             case "app.quit":
                 self._quit()
 
-    def _change(self, action: Action, scope: Scope) -> None:
-        if self.changes.running:
+    def change(self, action: Action, scope: Scope) -> None:
+        """Change what is in the scope, by way of a plan and its dialog."""
+        if missing := action.missing(self.standing):
+            self.say(f"{action.label}: {missing}", "warn")
+        elif self.changes.running:
             self.say("one change at a time: esc stops the one that runs", "warn")
         else:
             self.run_worker(self._done(self.changes.make(action, scope)), group="change")

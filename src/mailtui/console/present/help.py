@@ -48,6 +48,7 @@ def page(place: str, keys: Mapping[str, str], now: Standing, room: int) -> list[
     lines: list[Line] = []
     for group, title in GROUPS.items():
         rows = [action for action in ACTIONS if action.group == group and place in action.where]
+        rows = [action for action in rows if not action.opens or action.opens in now.screens]
         if rows:
             lines += [line((title, "title")), *(part for row in rows for part in _row(row, keys, now, room)), BLANK]
     lines.append(line(("The filter", "title"), ("  docs/filter.md has all of it", "dim")))
@@ -71,7 +72,8 @@ def _told(keys: str, label: str, text: str, missing: str, room: int) -> list[Lin
         )
         for part, words in enumerate(wrap(text, room - left))
     ]
-    return [*told, line(pad("", left), (f"not now: {missing}", "warn"))] if missing else told
+    why = wrap(f"not now: {missing}", room - left) if missing else []
+    return [*told, *(line(pad("", left), (words, "warn")) for words in why)]
 
 
 def shown(lines: Sequence[Line], top: int, room: int, height: int) -> tuple[list[Line], int]:
