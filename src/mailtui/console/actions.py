@@ -19,6 +19,8 @@ LISTS: Final = frozenset({"overview", "queue", "message", "domains", "domain", "
 ROWS: Final = frozenset({"queue", "message"})
 QUEUE: Final = frozenset({"queue"})
 FILTERED: Final = frozenset({"overview", "queue"})
+#: Where rows have values that a filter knows.
+VALUES: Final = frozenset({"overview", "queue", "message"})
 PANES: Final = frozenset({"overview", "message", "domain"})
 #: Recipients from which even what can be undone must be typed, and the part of the queue.
 MANY, SHARE = 1000, 0.1
@@ -107,6 +109,8 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action("filter.edit", "/", "filter", "edit the filter: enter keeps it, esc restores", "view", FILTERED, foot=9),
     Action("filter.clear", "ctrl+x", "no filter", "show everything again", "view", QUEUE),
+    Action("filter.add", "=", "only this", "add a value of the row under the cursor to the filter", "view", VALUES),
+    Action("filter.exclude", "!", "not this", "find what has not that value of the row", "view", VALUES),
     Action("view.freeze", "z", "freeze", "stop the picture, or let it go on", "view", foot=4),
     Action("view.preview", "p", "preview", "the preview below the list, or none", "view", QUEUE, foot=1),
     Action("select.mark", "space", "mark", "mark the row and go on", "select", QUEUE, foot=8),

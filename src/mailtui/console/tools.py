@@ -13,9 +13,12 @@ from mailtui.control.api import QueueCount
 from .actions import Action, Scope
 from .commands import Command, Do, Go, History, Refresh, Theme, Wrong, completed, names, read
 from .link import Trouble
+from .offers import Choice, narrowed
 from .palette import palette
+from .place import Place
 from .present import help as helps
 from .present.line import Line, line, wrap
+from .screens.choose import Choose
 from .screens.help import Help
 from .screens.prompt import Asked, Prompt
 
@@ -37,6 +40,8 @@ class Tools:
                 self._help()
             case "app.command":
                 self._command()
+            case "filter.add" | "filter.exclude":
+                self._narrow(action, action.id == "filter.exclude")
             case "app.palette":
                 self._app.push_screen(palette(self._app, self.do))
             case _:
@@ -47,6 +52,26 @@ class Tools:
         app = self._app
         kind, now = app.trail.here.kind, app.standing
         app.push_screen(Help(f"Help: {kind}", lambda room: helps.page(kind, app.keys, now, room)))
+
+    # --- the filter
+
+    def _narrow(self, action: Action, without: bool) -> None:
+        """By the value that is chosen; where there is one only, by that."""
+        app, words = self._app, self._app.view.offers().words
+        filter = app.trail.here.subject if app.trail.here.kind == "queue" else app.view.shared.filter
+        if app.trail.here.kind == "overview":
+            filter = ""
+
+        def chosen(choice: Choice | None) -> None:
+            if choice is not None:
+                app.open(Place("queue", narrowed(filter, choice.value, without)))
+
+        if not words:
+            app.say(f"{action.label}: there is nothing under the cursor", "dim")
+        elif len(words) == 1:
+            chosen(words[0])
+        else:
+            app.push_screen(Choose(action.label.capitalize(), words), chosen)
 
     # --- the command line
 

@@ -68,6 +68,11 @@ def preview(one: QueueRow | None, room: int, height: int, now: datetime) -> list
     return box(f"Preview {one.id}", body, room, height, note="p hides it")
 
 
+def answer(one: QueueRow) -> str:
+    """The last reply, "" before the first."""
+    return reply(one.last_code, one.last_enhanced, one.last_text)
+
+
 def found(counts: Counts | None, waiting: int) -> str:
     """`38,114 of 102,418`; without a count yet, only the queue."""
     return f"{waiting:,}" if counts is None else f"{counts.recipients:,} of {waiting:,}"

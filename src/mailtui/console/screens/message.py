@@ -13,9 +13,11 @@ from textual.app import ComposeResult
 
 from mailtui.console.actions import Scope
 from mailtui.console.link import Link, Trouble
+from mailtui.console.offers import Offers, of_recipient
 from mailtui.console.place import Place
 from mailtui.console.present import message as says
 from mailtui.console.present.line import Line
+from mailtui.console.present.queue import answer
 from mailtui.console.widgets.canvas import Canvas
 from mailtui.console.widgets.rows import Rows
 from mailtui.console.widgets.table import Look, VirtualTable
@@ -120,6 +122,10 @@ class Message(View):
         """The recipient under the cursor."""
         row = self.recipients.rows.current
         return Scope("cursor", (row.id,) if row else ())
+
+    def offers(self) -> Offers:
+        """The recipient under the cursor."""
+        return of_recipient(row, answer(row)) if (row := self.recipients.rows.current) else Offers()
 
     def perform(self, action: str) -> bool:
         """Movement among recipients and in the dialogue, between attempts and messages."""

@@ -14,6 +14,7 @@ from textual.app import ComposeResult
 
 from mailtui.console.actions import Scope
 from mailtui.console.link import Link, Trouble
+from mailtui.console.offers import Offers, of_recipient
 from mailtui.console.place import Place
 from mailtui.console.present import queue as says
 from mailtui.console.present.line import Line
@@ -191,6 +192,10 @@ class Queue(View):
         if rows.marks:
             return Scope("marked", tuple(rows.marks))
         return Scope("cursor", (rows.current.id,) if rows.current else ())
+
+    def offers(self) -> Offers:
+        """The row under the cursor."""
+        return of_recipient(row, says.answer(row)) if (row := self.table.rows.current) else Offers()
 
     def perform(self, action: str) -> bool:
         """The list's movements and marks, the filter, the preview, and opening a message."""

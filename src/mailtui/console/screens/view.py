@@ -13,6 +13,7 @@ from textual.widget import Widget
 
 from mailtui.console.actions import Scope
 from mailtui.console.link import Link
+from mailtui.console.offers import Offers
 from mailtui.console.place import Place
 from mailtui.console.present.line import BLANK, Line, Tone
 
@@ -71,3 +72,7 @@ class View(Widget):
     def note(self) -> Line:
         """What stands at the right of the breadcrumb."""
         return BLANK
+
+    def offers(self) -> Offers:
+        """What the row under the cursor gives away."""
+        return Offers()
