@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from tests.kit.relay import Relay
 from textual.command import CommandPalette
@@ -108,8 +111,35 @@ async def test_a_value_of_the_row_narrows_the_filter(console: Opened, mail: str)
         await screen.until(lambda: f"{mail}.2" in screen.text and f"{mail}.1" not in screen.text, "only bob")
         assert "domain=tools.test not to=ana@tools.test" in screen.text
         await screen.press("enter")
-        await screen.sees("Attempt 1 of 1")
+        await screen.sees("Recipients (2)")
         await screen.press("equals_sign", "escape")
-        await screen.sees("Attempt 1 of 1")
         await screen.press("equals_sign", "s")
         await screen.sees("not to=ana@tools.test state=deferred")
+
+
+async def test_an_address_and_a_transcript_are_copied(
+    console: Opened, mail: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TMUX", raising=False)
+    async with console() as screen:
+        await screen.press("2")
+        await screen.sees(f"{mail}.1")
+        await screen.press("y", "a")
+        await screen.sees("address sent to the terminal's clipboard (14 octets)")
+        assert screen.app.clipboard == "ana@tools.test"
+        await screen.press("y", "t")
+        await screen.sees("transcript sent to the terminal's clipboard")
+        assert "Connection refused" in screen.app.clipboard and screen.app.clipboard.startswith("Attempt 1 of")
+
+
+async def test_the_whole_list_is_written_into_a_new_file(console: Opened, mail: str, tmp_path: Path) -> None:
+    wanted = tmp_path / "list.jsonl"
+    async with console() as screen:
+        await screen.press("2")
+        await screen.sees(f"{mail}.1")
+        await screen.press("W", "ctrl+u", *str(wanted), "enter")
+        await screen.sees(": 2 rows, ")
+        await screen.press("W", "ctrl+u", *str(wanted), "enter")
+        await screen.sees("is there already: nothing is overwritten")
+        await screen.press("escape")
+    assert [json.loads(line)["id"] for line in wanted.read_text().splitlines()] == [f"{mail}.1", f"{mail}.2"]

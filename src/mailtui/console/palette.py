@@ -32,7 +32,8 @@ class Row(NamedTuple):
 def rows(app: Console, do: Callable[[Command], None]) -> Iterator[Row]:
     """All that can be done where one is."""
     for action in ACTIONS:
-        if app.valid(action) and action.id != "app.palette" and not action.missing(app.standing):
+        moves = action.group == "move" and not action.opens
+        if app.valid(action) and not moves and action.id != "app.palette" and not action.missing(app.standing):
             keys = key_names(app.keys.get(action.id, action.keys))
             yield Row(f"{action.label}: {action.help}", keys, partial(app.action_perform, action.id))
     for name in sorted(app.available_themes):

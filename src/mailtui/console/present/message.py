@@ -67,6 +67,17 @@ def attempt_title(attempts: Sequence[AttemptView], index: int, now: datetime) ->
     return f"Attempt {index + 1} of {len(attempts)}, {clock(one.started, now)}, {seconds:.2f} s, {where}, {one.disposition}"
 
 
+def transcript(attempts: Sequence[AttemptView], now: datetime) -> list[str]:
+    """The dialogues of all attempts, as text."""
+    lines: list[str] = []
+    for index in range(len(attempts)):
+        told = ("".join(part.text for part in spoken(one, 0)) for one in dialogue(attempts, index, _UNFOLDED))
+        lines += [attempt_title(attempts, index, now), *told, ""]
+    return lines
+
+
+#: Cells in which no line is folded.
+_UNFOLDED: Final = 1_000_000
 #: The direction of a line that goes on.
 _FOLDED: Final = " "
 #: Cells of the time and direction in front of what was said.

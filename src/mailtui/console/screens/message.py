@@ -5,6 +5,7 @@ Owned here: which recipient and attempt are shown, and what is asked for them. W
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -126,6 +127,15 @@ class Message(View):
     def offers(self) -> Offers:
         """The recipient under the cursor."""
         return of_recipient(row, answer(row)) if (row := self.recipients.rows.current) else Offers()
+
+    def text(self) -> Sequence[str]:
+        """The envelope, and the dialogues of all attempts."""
+        envelope = ["".join(part.text for part in whole) for whole in self._envelope.lines]
+        return [*envelope, "", *says.transcript(self._attempts, datetime.now(UTC))]
+
+    async def listing(self) -> AsyncIterator[Sequence[QueueRow]]:
+        """The recipients."""
+        yield self.recipients.rows.items
 
     def perform(self, action: str) -> bool:
         """Movement among recipients and in the dialogue, between attempts and messages."""

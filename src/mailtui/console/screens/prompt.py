@@ -42,7 +42,9 @@ class Prompt(ModalScreen[str]):
     def compose(self) -> ComposeResult:
         """What is wrong; the sign and the line."""
         with Container(id="asked"):
-            yield from (self._told, self._sign, self._field)
+            yield self._told
+            with Container(id="entry"):
+                yield from (self._sign, self._field)
 
     def on_mount(self) -> None:
         """Typing goes on behind what stands there."""
@@ -63,7 +65,9 @@ class Prompt(ModalScreen[str]):
     async def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter: away when it is right."""
         event.stop()
-        text = event.value
+        await self._enter(event.value)
+
+    async def _enter(self, text: str) -> None:
         wrong = await self._asked.check(text) if text.strip() else ()
         if wrong:
             self._wrong(wrong)
@@ -76,7 +80,7 @@ class Prompt(ModalScreen[str]):
         event.stop()
         self._wrong(())
 
-    def on_key(self, event: events.Key) -> None:
+    async def on_key(self, event: events.Key) -> None:
         """Escape, older and newer lines, completion."""
         text = self._field.value
         match event.key:
@@ -90,6 +94,8 @@ class Prompt(ModalScreen[str]):
                 self._put(self._asked.complete(text))
             case "shift+tab":
                 pass
+            case "enter" if not self._field.has_focus:
+                await self._enter(text)
             case _ if event.character and event.is_printable and not self._field.has_focus:
                 self._put(text + event.character)  # typed before the line could be seen
             case _:

@@ -6,6 +6,7 @@ Owned here: which pages are asked for and how they are merged, and what a change
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -28,6 +29,8 @@ from mailtui.views import Counts, QueuePage, QueueRow
 from .view import Open, Shared, View
 
 PAGE: Final = 200
+#: Rows that are asked for at once when all are wanted.
+EXPORTED: Final = 2000
 #: In front of a window that does not begin where its list does.
 _UNKNOWN: Final = "?"
 #: Seconds of idleness before what is typed is counted, and for which a count is good enough.
@@ -196,6 +199,14 @@ class Queue(View):
     def offers(self) -> Offers:
         """The row under the cursor."""
         return of_recipient(row, says.answer(row)) if (row := self.table.rows.current) else Offers()
+
+    async def listing(self) -> AsyncIterator[Sequence[QueueRow] | Trouble]:
+        """All that the filter finds."""
+        request: QueueList | None = QueueList(filter=self.place.subject, limit=EXPORTED)
+        while request is not None:
+            page = await self.link.ask(request)
+            yield page if isinstance(page, Trouble) else page.rows
+            request = None if isinstance(page, Trouble) or page.after is None else replace(request, after=page.after)
 
     def perform(self, action: str) -> bool:
         """The list's movements and marks, the filter, the preview, and opening a message."""
