@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 from tests.kit.relay import Relay
+from textual import events
 from textual.command import CommandPalette
 from textual.widgets import OptionList
+
+from mailtui.console.place import Place
 
 from .conftest import Opened, Screen, put, settled
 
@@ -114,7 +117,8 @@ async def test_a_value_of_the_row_narrows_the_filter(console: Opened, mail: str)
         await screen.sees("Recipients (2)")
         await screen.press("equals_sign", "escape")
         await screen.press("equals_sign", "s")
-        await screen.sees("not to=ana@tools.test state=deferred")
+        wanted = "domain=tools.test not to=ana@tools.test state=deferred"
+        await screen.until(lambda: screen.app.trail.here == Place("queue", wanted), "a third word")
 
 
 async def test_an_address_and_a_transcript_are_copied(
@@ -138,8 +142,19 @@ async def test_the_whole_list_is_written_into_a_new_file(console: Opened, mail: 
         await screen.press("2")
         await screen.sees(f"{mail}.1")
         await screen.press("W", "ctrl+u", *str(wanted), "enter")
-        await screen.sees(": 2 rows, ")
+        await screen.sees("wrote 2 rows, ")
         await screen.press("W", "ctrl+u", *str(wanted), "enter")
-        await screen.sees("is there already: nothing is overwritten")
+        await screen.sees("it is there already, nothing is overwritten")
         await screen.press("escape")
     assert [json.loads(line)["id"] for line in wanted.read_text().splitlines()] == [f"{mail}.1", f"{mail}.2"]
+
+
+async def test_a_line_typed_in_one_go_is_whole(console: Opened, mail: str) -> None:
+    """As it comes when it is pasted: keys that are there before the prompt is."""
+    async with console() as screen:
+        await screen.sees("tools.test")
+        for key in ("colon", *"queue stat", "colon", "x", "enter"):
+            character = {"colon": ":", "enter": "\r"}.get(key, key)
+            screen.app.post_message(events.Key({" ": "space"}.get(key, key), character))
+        await screen.sees('unknown field "stat"')
+        await screen.press("escape")

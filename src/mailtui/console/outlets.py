@@ -100,7 +100,7 @@ def unwritable(name: str) -> str:
     if path.suffix not in (".csv", ".jsonl", ".txt"):
         return "the name must end in .csv, .jsonl or .txt"
     if path.exists() or path.is_symlink():
-        return f"{path} is there already: nothing is overwritten"
+        return f"it is there already, nothing is overwritten: {path}"
     return "" if path.parent.is_dir() else f"there is no directory {path.parent}"
 
 

@@ -183,8 +183,8 @@ class Tools:
             if not done:
                 file.discard()
         if done:
-            rows_said = f"{plural(written, 'row')}, " if file.path.suffix != ".txt" else ""
-            app.say(f"{file.path}: {rows_said}{size(file.octets)}, for you alone (0600)", "ok")
+            amount = f"{plural(written, 'row')}, " if file.path.suffix != ".txt" else ""
+            app.say(f"wrote {amount}{size(file.octets)}, for you alone (0600): {file.path}", "ok")
 
     # --- the command line
 

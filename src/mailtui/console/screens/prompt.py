@@ -62,11 +62,6 @@ class Prompt(ModalScreen[str]):
         self._field.value = text
         self._field.cursor_position = len(text)
 
-    async def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter: away when it is right."""
-        event.stop()
-        await self._enter(event.value)
-
     async def _enter(self, text: str) -> None:
         wrong = await self._asked.check(text) if text.strip() else ()
         if wrong:
@@ -94,10 +89,10 @@ class Prompt(ModalScreen[str]):
                 self._put(self._asked.complete(text))
             case "shift+tab":
                 pass
-            case "enter" if not self._field.has_focus:
+            case "enter":
                 await self._enter(text)
-            case _ if event.character and event.is_printable and not self._field.has_focus:
-                self._put(text + event.character)  # typed before the line could be seen
+            case _ if event.character and event.is_printable:
+                self._put(text + event.character)  # typed before the line could be seen: the field did not hear it
             case _:
                 return
         event.stop()

@@ -16,6 +16,7 @@ from textual.app import ComposeResult
 from mailtui.console.actions import Scope
 from mailtui.console.link import Link, Trouble
 from mailtui.console.offers import Offers, of_recipient
+from mailtui.console.paging import pages
 from mailtui.console.place import Place
 from mailtui.console.present import queue as says
 from mailtui.console.present.line import Line
@@ -29,8 +30,6 @@ from mailtui.views import Counts, QueuePage, QueueRow
 from .view import Open, Shared, View
 
 PAGE: Final = 200
-#: Rows that are asked for at once when all are wanted.
-EXPORTED: Final = 2000
 #: In front of a window that does not begin where its list does.
 _UNKNOWN: Final = "?"
 #: Seconds of idleness before what is typed is counted, and for which a count is good enough.
@@ -200,13 +199,14 @@ class Queue(View):
         """The row under the cursor."""
         return of_recipient(row, says.answer(row)) if (row := self.table.rows.current) else Offers()
 
+    def text(self) -> Sequence[str]:
+        """The rows of the window, as wide as they are."""
+        return says.page(self.table.rows.items, self._now)
+
     async def listing(self) -> AsyncIterator[Sequence[QueueRow] | Trouble]:
         """All that the filter finds."""
-        request: QueueList | None = QueueList(filter=self.place.subject, limit=EXPORTED)
-        while request is not None:
-            page = await self.link.ask(request)
-            yield page if isinstance(page, Trouble) else page.rows
-            request = None if isinstance(page, Trouble) or page.after is None else replace(request, after=page.after)
+        async for page in pages(self.link, self.place.subject):
+            yield page
 
     def perform(self, action: str) -> bool:
         """The list's movements and marks, the filter, the preview, and opening a message."""
