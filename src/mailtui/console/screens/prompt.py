@@ -39,6 +39,8 @@ class Prompt(ModalScreen[str]):
         self._sign, self._told = Canvas(id="sign"), Canvas(id="told")
         self._field = Input(asked.text, id="line", select_on_focus=False)
 
+        self._checked = ""
+
     def compose(self) -> ComposeResult:
         """What is wrong; the sign and the line."""
         with Container(id="asked"):
@@ -64,6 +66,7 @@ class Prompt(ModalScreen[str]):
 
     async def _enter(self, text: str) -> None:
         wrong = await self._asked.check(text) if text.strip() else ()
+        self._checked = text
         if wrong:
             self._wrong(wrong)
         else:
@@ -73,7 +76,8 @@ class Prompt(ModalScreen[str]):
     def on_input_changed(self, event: Input.Changed) -> None:
         """What was wrong may not be any more."""
         event.stop()
-        self._wrong(())
+        if self._field.value != self._checked:
+            self._wrong(())
 
     async def on_key(self, event: events.Key) -> None:
         """Escape, older and newer lines, completion."""
