@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from tests.kit.relay import Relay
-from textual import events
 from textual.command import CommandPalette
 from textual.widgets import OptionList
 
@@ -147,14 +146,3 @@ async def test_the_whole_list_is_written_into_a_new_file(console: Opened, mail: 
         await screen.sees("it is there already, nothing is overwritten")
         await screen.press("escape")
     assert [json.loads(line)["id"] for line in wanted.read_text().splitlines()] == [f"{mail}.1", f"{mail}.2"]
-
-
-async def test_a_line_typed_in_one_go_is_whole(console: Opened, mail: str) -> None:
-    """As it comes when it is pasted: keys that are there before the prompt is."""
-    async with console() as screen:
-        await screen.sees("tools.test")
-        for key in ("colon", *"queue stat", "colon", "x", "enter"):
-            character = {"colon": ":", "enter": "\r"}.get(key, key)
-            screen.app.post_message(events.Key({" ": "space"}.get(key, key), character))
-        await screen.sees('unknown field "stat"')
-        await screen.press("escape")
