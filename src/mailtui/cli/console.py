@@ -102,6 +102,14 @@ def demo(headless: bool, seconds: int, folder: Path | None, read_only: bool, asc
     sys.exit(code)
 
 
+@click.command(hidden=True)
+def keys() -> None:
+    """The keys of the console, as docs/keys.md has them."""
+    from mailtui.console.present.help import keys_page
+
+    click.echo(keys_page(), nl=False)
+
+
 def _fit() -> None:
     """Before anything is started: can it be shown?"""
     if problem := unfit(os.environ):

@@ -71,7 +71,7 @@ for _command in (
     *(reads.status, reads.show, reads.log),
     *(actions.undo(), actions.audit(), report.command()),
     *(host.serve, host.check_config, host.passwd, host.dkim),
-    *(console.attach, console.run, console.demo),
+    *(console.attach, console.run, console.demo, console.keys),
     *(offline.check_queue, offline.backup, offline.prune),
     suppress.group,
     *(suspend.suspend, suspend.resume, suspend.suspensions),

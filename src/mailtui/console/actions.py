@@ -29,6 +29,8 @@ QUEUE: Final = frozenset({"queue"})
 FILTERED: Final = frozenset({"overview", "queue", "live"})
 LIVE: Final = frozenset({"live"})
 MESSAGE: Final = frozenset({"message"})
+#: Where rows have values that a filter knows.
+VALUES: Final = frozenset({"overview", "queue", "message"})
 PANES: Final = frozenset({"overview", "message", "domain", "suppress"})
 #: Recipients from which even what can be undone must be typed, and the part of the queue.
 MANY, SHARE = 1000, 0.1
@@ -127,6 +129,8 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action("filter.edit", "/", "filter", "edit the filter: enter keeps it, esc restores", "view", FILTERED, foot=9),
     Action("filter.clear", "ctrl+x", "no filter", "show everything again", "view", QUEUE | LIVE),
+    Action("filter.add", "=", "only this", "add a value of the row under the cursor to the filter", "view", VALUES),
+    Action("filter.exclude", "!", "not this", "find what has not that value of the row", "view", VALUES),
     Action("view.freeze", "z", "freeze", "stop the picture, or let it go on", "view", foot=4),
     Action("view.preview", "p", "preview", "the preview below the list, or none", "view", QUEUE, foot=1),
     Action(
@@ -176,6 +180,19 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("app.undo", "u", "undo", "take back the last change made here", "change", LISTS - AUDIT),
     Action("audit.undo", "u", "undo", "take back this action, whoever did it", "change", AUDIT, 8, asks=orders.undo),
     Action("app.back", "escape,h", "back", "to where you came from", "app", foot=2),
+    Action(
+        "out.copy",
+        "y",
+        "copy",
+        "copy id, address, reply, transcript or command of the row under the cursor",
+        "out",
+        VALUES,
+    ),
+    Action("out.pager", "|", "pager", "what is shown, as text in your pager: $PAGER, less or more", "out"),
+    Action("out.export", "W", "write", "the whole list (.csv, .jsonl) or the transcript (.txt) into a new file", "out"),
+    Action("app.help", "?", "help", "the keys that are valid here, and the filter language", "app", foot=3),
+    Action("app.command", ":", "command", "a line in the words of `mailtui` on a shell", "app", foot=3),
+    Action("app.palette", "ctrl+p", "palette", "find an action or a place by some of its letters", "app"),
     Action("app.lock", "K", "lock", "make this console read-only, or not", "app"),
     Action("app.suspend", "ctrl+z", "suspend", "back to the shell; `fg` returns", "app"),
     Action("app.repaint", "ctrl+l", "repaint", "draw the whole screen again", "app"),

@@ -47,6 +47,7 @@ from .screens.queue import Queue
 from .screens.suppress import Suppress
 from .screens.view import Open, Say, Shared, View
 from .terminal import Net, record_crash
+from .tools import Tools
 from .widgets.canvas import Canvas
 
 #: Every screen there is; a new one is added here.
@@ -78,6 +79,7 @@ class Console(App[Ended]):
         self.shared = Shared()
         self.trail = Trail(Place("overview"))
         self.changes = Changes(self.link, self._confirmed, self._filled, self.say)
+        self.tools = Tools(self)
         self.read_only = options.read_only
         self._views = {kind.kind: kind(self.link, self.shared) for kind in VIEWS}
         self._lines = {name: Canvas(id=name) for name in (*_ABOVE, *_BELOW)}
@@ -95,8 +97,8 @@ class Console(App[Ended]):
         if name not in found:
             raise ConfigError(f"--theme: there is no theme {name}; there are {', '.join(sorted(found))}")
         self.theme = name
-        self._keys = keymap.load(self.options.home / "keys.toml")
-        self.set_keymap(self._keys)
+        self.keys = keymap.load(self.options.home / "keys.toml")
+        self.set_keymap(self.keys)
         if self.no_color:  # Textual chose before it knew the theme: greys, on a terminal whose colours are not known
             self._filters[:] = [NoColor()]
         self._filters.append(Net(self.options.ascii))
@@ -166,19 +168,19 @@ class Console(App[Ended]):
         frozen = None if link.frozen_at is None else datetime.fromtimestamp(link.frozen_at, UTC)
         bar = frame.Bar(link.status, link.state.value, link.age, frozen, self.read_only, now)
         self._show("title", frame.title(bar, room))
-        self._show("tabs", frame.tabs(self.trail.tab, self._standing.screens, room))
+        self._show("tabs", frame.tabs(self.trail.tab, self.standing.screens, room))
         self._show("crumb", frame.crumb(self.trail.titles, self.view.note(), room))
         text, tone, until = self._said
         if time.monotonic() > until and not self.changes.running:
             old = f"; what is shown is {age(link.age)} old" if link.status else ""
             text, tone = (f"offline: {link.offline}{old}", "bad") if link.offline else ("", "")
-        own = self.changes.undoable if self._valid(BY_ID["app.undo"]) else 0
+        own = self.changes.undoable if self.valid(BY_ID["app.undo"]) else 0
         undo = line((f"u undo({own}) ", "dim")) if own else BLANK
         self._show("status", edges(line((" " + text, tone)), undo, room))
         keys = [
-            (self._keys.get(action.id, action.keys).split(",")[0], action.label, action.foot)
+            (self.keys.get(action.id, action.keys).split(",")[0], action.label, action.foot)
             for action in ACTIONS
-            if action.foot and self._valid(action) and not action.missing(self._standing)
+            if action.foot and self.valid(action) and not action.missing(self.standing)
         ]
         self._show("footer", frame.footer(keys, room))
 
@@ -211,12 +213,14 @@ class Console(App[Ended]):
     # --- actions
 
     @property
-    def _standing(self) -> Standing:
+    def standing(self) -> Standing:
+        """What decides whether something can be done now."""
         return Standing(
             self.trail.here.kind, self.link.offline, self.link.frozen, self.read_only, frozenset(self._views)
         )
 
-    def _valid(self, action: Action) -> bool:
+    def valid(self, action: Action) -> bool:
+        """Whether an action is one of the place that is shown."""
         return self.trail.here.kind in action.where
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -224,19 +228,21 @@ class Console(App[Ended]):
         if action != "perform":
             return True
         known = BY_ID.get(str(parameters[0]))
-        return known is not None and self._valid(known) and not self.screen.has_class("small")
+        return known is not None and self.valid(known) and not self.screen.has_class("small")
 
     def action_perform(self, name: str) -> None:
         """Do an action of the table, or say why not."""
         action = BY_ID[name]
-        if missing := action.missing(self._standing):
+        if missing := action.missing(self.standing):
             self.say(f"{action.label}: {missing}", "warn")
         elif action.opens:
             self.open(Place(action.opens))
         elif action.verb is not None:
-            self._change(self.changes.make(action, self.view.scope()))
+            self.change(action, self.view.scope())
         elif action.asks is not None:
             self._change(self.changes.order(action.asks, self.view.about()))
+        elif self.tools.perform(action):
+            pass
         elif action.group == "app" or name in ("app.undo", "view.freeze"):
             self._own(name)
         elif not self.view.perform(name):
@@ -260,6 +266,13 @@ class Console(App[Ended]):
                 self.action_suspend_process()
             case "app.quit":
                 self._quit()
+
+    def change(self, action: Action, scope: Scope) -> None:
+        """Change what is in the scope, by way of a plan and its dialog."""
+        if missing := action.missing(self.standing):
+            self.say(f"{action.label}: {missing}", "warn")
+        else:
+            self._change(self.changes.make(action, scope))
 
     def _change(self, change: Coroutine[object, object, bool]) -> None:
         if self.changes.running:

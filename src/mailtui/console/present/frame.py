@@ -18,7 +18,7 @@ from .line import Line, Part, Tone, cells, edges, fit, line
 
 _LINK: Final[dict[str, Tone]] = {"LIVE": "ok", "STALE": "warn", "FROZEN": "held", "OFFLINE": "bad"}
 #: What keys are called, where their name in the table is longer.
-_KEYS: Final = {"escape": "esc", "pagedown": "pgdn", "pageup": "pgup"}
+KEY_NAMES: Final = {"escape": "esc", "pagedown": "pgdn", "pageup": "pgup"}
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def footer(keys: Sequence[tuple[str, str, int]], room: int) -> Line:
 def _keys(keys: Sequence[tuple[str, str, int]]) -> Line:
     parts: list[Part] = []
     for key, label, _ in keys:
-        parts += ["  " if parts else " ", (_KEYS.get(key, key), "key"), (f" {label}", "dim")]
+        parts += ["  " if parts else " ", (KEY_NAMES.get(key, key), "key"), (f" {label}", "dim")]
     return line(*parts)
 
 

@@ -78,7 +78,7 @@ def pad(text: str, room: int, right: bool = False) -> str:
 def wrap(text: str, room: int) -> list[str]:
     """Any text as safe lines of at most `room` cells, broken between words where that is possible."""
     lines: list[str] = []
-    left = safe_text(text)
+    left, room = safe_text(text), max(room, 2)  # a character may take two
     while width(left) > room:
         head = left[: max(room, 1)]
         while width(head) > room and len(head) > 1:

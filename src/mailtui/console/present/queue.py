@@ -5,6 +5,7 @@ Owned here: which columns there is room for and what a row says.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from mailtui.display import age, size
@@ -14,6 +15,8 @@ from .line import Line, Part, box, line, middle, pad, wrap
 from .values import reply, short, state, until
 
 _WIDE = 100
+#: Cells of a row in a pager.
+_PAGED = 240
 
 
 def heading(room: int) -> Line:
@@ -42,6 +45,12 @@ def row(one: QueueRow, room: int, now: datetime) -> Line:
     return line(*parts)
 
 
+def page(rows: Sequence[QueueRow], now: datetime) -> list[str]:
+    """Rows for a pager, as wide as they are."""
+    lines = [heading(_PAGED), *(row(one, _PAGED, now) for one in rows)]
+    return ["".join(part.text for part in whole) for whole in lines]
+
+
 def _rest(room: int) -> tuple[int, int, int]:
     """Cells of sender, recipient and last reply."""
     left = room - 13 - 3 - 7 - 6 - 7 - 5
@@ -66,6 +75,11 @@ def preview(one: QueueRow | None, room: int, height: int, now: datetime) -> list
         ),
     ]
     return box(f"Preview {one.id}", body, room, height, note="p hides it")
+
+
+def answer(one: QueueRow) -> str:
+    """The last reply, "" before the first."""
+    return reply(one.last_code, one.last_enhanced, one.last_text)
 
 
 def found(counts: Counts | None, waiting: int) -> str:

@@ -6,6 +6,7 @@ Owned here: which recipient, attempt and paper are shown, and what is asked for 
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -14,11 +15,13 @@ from textual.app import ComposeResult
 
 from mailtui.console.actions import Scope
 from mailtui.console.link import Link, Trouble
+from mailtui.console.offers import Offers, of_recipient
 from mailtui.console.orders import About
 from mailtui.console.place import Place
 from mailtui.console.present import message as says
 from mailtui.console.present import papers, transcript
 from mailtui.console.present.line import Line
+from mailtui.console.present.queue import answer
 from mailtui.console.widgets.canvas import Canvas
 from mailtui.console.widgets.rows import Rows
 from mailtui.console.widgets.table import Look, VirtualTable
@@ -144,6 +147,19 @@ class Message(View):
         """The recipient under the cursor."""
         row = self.recipients.rows.current
         return About(row.recipient, row.destination) if row else About()
+
+    def offers(self) -> Offers:
+        """The recipient under the cursor."""
+        return of_recipient(row, answer(row)) if (row := self.recipients.rows.current) else Offers()
+
+    def text(self) -> Sequence[str]:
+        """The envelope, and the dialogues of all attempts."""
+        envelope = ["".join(part.text for part in whole) for whole in self._envelope.lines]
+        return [*envelope, "", *transcript.whole(self._attempts, datetime.now(UTC))]
+
+    async def listing(self) -> AsyncIterator[Sequence[QueueRow]]:
+        """The recipients."""
+        yield self.recipients.rows.items
 
     def perform(self, action: str) -> bool:
         """Movement among recipients and in the dialogue, between attempts and messages."""

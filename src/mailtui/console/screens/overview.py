@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from textual.app import ComposeResult
 
 from mailtui.console.link import Link, Trouble
+from mailtui.console.offers import Choice, Offers, word
 from mailtui.console.orders import About
 from mailtui.console.place import Place
 from mailtui.console.present import overview as says
@@ -93,6 +94,16 @@ class Overview(View):
         """The destination under the cursor."""
         row = self.grid.rows.current if self.grid.active else None
         return About(destination=row.destination) if row else About()
+
+    def offers(self) -> Offers:
+        """The destination, or what makes the change, under the cursor."""
+        words: list[Choice] = []
+        if self.grid.active and (age := self.grid.rows.current) is not None:
+            words = [Choice("d", "domain", age.destination), Choice("h", "site", age.site)]
+        elif self.changes.active and (incident := self.changes.rows.current) is not None:
+            words = [Choice("h", "site", incident.site), Choice("c", "class", incident.class_)]
+        there = tuple(one for one in words if one.value)
+        return Offers(tuple(Choice(one.key, one.label, word(one.label, one.value)) for one in there), there)
 
     def perform(self, action: str) -> bool:
         """Movement in the pane that has the cursor; enter opens its row."""

@@ -6,6 +6,7 @@ Owned here: which pages are asked for and how they are merged, and what a change
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -14,7 +15,9 @@ from textual.app import ComposeResult
 
 from mailtui.console.actions import Scope
 from mailtui.console.link import Link, Trouble
+from mailtui.console.offers import Offers, of_recipient
 from mailtui.console.orders import About
+from mailtui.console.paging import pages
 from mailtui.console.place import Place
 from mailtui.console.present import queue as says
 from mailtui.console.present.line import Line
@@ -197,6 +200,19 @@ class Queue(View):
         """The recipient under the cursor."""
         row = self.table.rows.current
         return About(row.recipient, row.destination) if row else About()
+
+    def offers(self) -> Offers:
+        """The row under the cursor."""
+        return of_recipient(row, says.answer(row)) if (row := self.table.rows.current) else Offers()
+
+    def text(self) -> Sequence[str]:
+        """The rows of the window, as wide as they are."""
+        return says.page(self.table.rows.items, self._now)
+
+    async def listing(self) -> AsyncIterator[Sequence[QueueRow] | Trouble]:
+        """All that the filter finds."""
+        async for page in pages(self.link, self.place.subject):
+            yield page
 
     def perform(self, action: str) -> bool:
         """The list's movements and marks, the filter, the preview, and opening a message."""

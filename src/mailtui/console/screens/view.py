@@ -5,17 +5,22 @@ Owned here: that contract, and the messages by which a screen asks the app for s
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import msgspec
 from textual.message import Message
 from textual.widget import Widget
 
 from mailtui.console.actions import Scope
-from mailtui.console.link import Link
+from mailtui.console.link import Link, Trouble
+from mailtui.console.offers import Offers
 from mailtui.console.orders import About
 from mailtui.console.place import Place
 from mailtui.console.present.line import BLANK, Line, Tone
+from mailtui.console.widgets.canvas import Canvas
+from mailtui.console.widgets.table import VirtualTable
 
 
 @dataclass
@@ -77,3 +82,18 @@ class View(Widget):
     def note(self) -> Line:
         """What stands at the right of the breadcrumb."""
         return BLANK
+
+    def offers(self) -> Offers:
+        """What the row under the cursor gives away."""
+        return Offers()
+
+    def text(self) -> Sequence[str]:
+        """What is shown, for a pager."""
+        drawn = [canvas for canvas in self.query(Canvas) if canvas.display]
+        return ["".join(part.text for part in whole) for canvas in drawn for whole in canvas.lines]
+
+    async def listing(self) -> AsyncIterator[Sequence[msgspec.Struct] | Trouble]:
+        """The rows of the list that is shown, all of them, some at a time."""
+        for table in self.query(VirtualTable):
+            if table.active and table.display:
+                yield [row for row in table.rows.items if isinstance(row, msgspec.Struct)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,3 +55,8 @@ def test_a_sparkline_stands_on_zero() -> None:
 
 def test_blocks_stand_beside_each_other() -> None:
     assert [cells(whole) for whole in beside([line("ab")], [line("cd")])] == [4]
+
+
+@pytest.mark.parametrize("room", [-10, 0, 1, 2, 3])
+def test_wrapping_ends_where_there_is_hardly_any_room(room: int) -> None:
+    assert "".join(wrap("漢字 abc", room)).replace(" ", "") == "漢字abc"
