@@ -13,13 +13,11 @@ from mailtui.events import Notice
 from mailtui.holdrules import HoldRule
 from mailtui.queue import hold_rules
 from mailtui.queue.filter_tree import show
-from mailtui.queue.measures import duration, since
 from mailtui.queue.reader import Reader
+from mailtui.times import TimeError, coming, lasting
 
 if TYPE_CHECKING:
     from mailtui.relay import Relay
-
-_DAY = 86400.0
 
 
 class HoldRuleDesk:
@@ -58,14 +56,13 @@ def end(lasts: str, until: str, now: float) -> float | None:
         raise ControlError("bad-time", "say how long or until when, not both", exit_code=EX_USAGE)
     try:
         if lasts:
-            ends = now + duration(lasts)
+            ends = now + lasting(lasts)
         elif until:
-            ends = since(until, now + _DAY)  # of a time of day the next one
+            ends = coming(until, now)
         else:
             return None
-    except ValueError:
-        hint = "write how long as 90m, 2h or 1d12h, until when as 18:00 or 2026-11-22T18:00 (local time)"
-        raise ControlError("bad-time", f'"{(lasts or until)[:50]}" is not a time', hint) from None
+    except TimeError as error:
+        raise ControlError("bad-time", error.reason, error.hint, EX_USAGE) from None
     if ends <= now:
         raise ControlError("past", f'a rule until "{until or lasts}" would have ended already')
     return ends

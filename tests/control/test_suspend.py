@@ -98,7 +98,7 @@ def test_it_is_in_the_audit_and_undone(relay: Relay) -> None:
         (("resume",), 64, "name one thing"),
         (("suspend", "a.example"), 64, "--reason"),
         (("suspend", "a.example", "--reason", ""), 64, "reason"),
-        (("suspend", "a.example", "--reason", "x", "--for", "soon"), 64, "expected a duration"),
+        (("suspend", "a.example", "--reason", "x", "--for", "soon"), 64, "is not a duration"),
         (("suspend", "a.example", "--reason", "x", "--until", "soon"), 64, "write 18:00"),
         (("suspend", "a.example", "--reason", "x", "--for", "1h", "--until", "18:00"), 64, "one of them"),
         (

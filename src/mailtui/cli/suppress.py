@@ -5,15 +5,17 @@ Owned here: those commands and how they look. What files look like is `suppressi
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 import click
 import msgspec
 from msgspec import UNSET
 
+from mailtui import times
 from mailtui.control.api_suppress import SuppressAdd, SuppressImport, SuppressList, SuppressLookup, SuppressRemove
 from mailtui.display import clock
 from mailtui.errors import ControlError
@@ -58,11 +60,9 @@ def _until(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
         return UNSET
     if value == "never":
         return None
-    from mailtui.config.values import Rejected, duration
-
     try:
-        return datetime.now(UTC) + timedelta(seconds=duration(value))
-    except Rejected as error:
+        return datetime.fromtimestamp(times.ahead(value, time.time()), UTC)
+    except times.TimeError as error:
         raise click.BadParameter(str(error), ctx, parameter) from None
 
 

@@ -5,13 +5,15 @@ Owned here: those commands, how an end is written, and how their answers look.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 import click
 from msgspec import UNSET, UnsetType
 
+from mailtui import times
 from mailtui.control.api_suspend import Resume, Suspend, Suspensions
 from mailtui.display import clock, plural
 from mailtui.suspensions import STOPS_DELIVERY, WHOLE, Kind, Suspended, Suspension, named
@@ -32,32 +34,17 @@ def _until(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
     if value == RESUMED:
         return None
     try:
-        return moment(value, datetime.now().astimezone())
-    except ValueError:
-        raise click.BadParameter(
-            f'"{value}" is no moment: write 18:00, 2026-11-22T18:00 or {RESUMED}', ctx, parameter
-        ) from None
-
-
-def moment(text: str, now: datetime) -> datetime:
-    """The next local `18:00`, or the moment of `2026-11-22T18:00` (local, unless it names an offset or ends with Z). ValueError."""
-    if len(text) <= 8 and ":" in text:
-        at = datetime.combine(
-            now.date(), datetime.strptime(text, "%H:%M" if text.count(":") == 1 else "%H:%M:%S").time()
-        )
-        today = at.astimezone()
-        return today if today > now else (at + timedelta(days=1)).astimezone()
-    return datetime.fromisoformat(text).astimezone()
+        return datetime.fromtimestamp(times.coming(value, time.time()), UTC)
+    except times.TimeError as error:
+        raise click.BadParameter(f"{error}, or {RESUMED}", ctx, parameter) from None
 
 
 def _lasts(ctx: click.Context, parameter: click.Parameter, value: str | None) -> datetime | UnsetType:
     if value is None:
         return UNSET
-    from mailtui.config.values import Rejected, duration
-
     try:
-        return datetime.now(UTC) + timedelta(seconds=duration(value))
-    except (Rejected, OverflowError) as error:
+        return datetime.fromtimestamp(time.time() + times.lasting(value), UTC)
+    except times.TimeError as error:
         raise click.BadParameter(str(error), ctx, parameter) from None
 
 
