@@ -58,6 +58,7 @@ class Suspender:
         self._fresh: tuple[Halt, ...] = ()
         self._changed = asyncio.Event()
         self._returning = False  # lanes are on their way back
+        self._waiting = False  # some of them wait for a pause of their site to be ended
         self.standstill = Standstill()
         inverse = Inverse(self._restore, self._settle)
         self.inverses: Mapping[str, Inverse] = {SUSPEND: inverse, RESUME: inverse}
@@ -167,6 +168,7 @@ class Suspender:
                 await self._end_due()
                 while self._returning:
                     self._returning = await self._give_back()
+                self._returning = self._waiting  # the end of a pause comes by itself: look again with the next tick
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._patience()):
                     await self._changed.wait()
@@ -190,6 +192,7 @@ class Suspender:
             back = resuming.step(db)
             self._store.gate.forget()
             found[:] = [back]
+            self._waiting = back is None and resuming.waits(db)
             return (), back or ()
 
         await self._store.run_with_news(job)
