@@ -24,7 +24,7 @@ from mailtui.queue.reader import Reader
 from mailtui.queue.suspension import Halt
 from mailtui.queue.wording import clock, said
 from mailtui.suspensions import STOPS_DELIVERY, WHOLE, Kind, Suspended, Suspension, named
-from mailtui.views import DestinationRow, moment
+from mailtui.views import DestinationRow, moment_or_never
 
 if TYPE_CHECKING:
     from mailtui.relay import Relay
@@ -72,7 +72,7 @@ class SuspensionDesk:
         still = self._relay.suspender.standstill
         ends = [still.until(row.destination, row.site) for row in rows]
         return tuple(
-            row if end is None else replace(row, suspended_until=moment(end))
+            row if end is None else replace(row, suspended=True, suspended_until=moment_or_never(end))
             for row, end in zip(rows, ends, strict=True)
         )
 

@@ -71,7 +71,7 @@ def test_rules_that_make_no_sense_are_refused(relay: Relay) -> None:
     for words, code, part in (
         (("code:421",), 65, "code is not known of mail that is just taken in; a rule can ask for from, to, domain"),
         ((), 64, "which mail?"),
-        (("domain:x.example", "--for", "soon"), 65, '"soon" is not a time'),
+        (("domain:x.example", "--for", "soon"), 64, '"soon" is not a duration'),
         (("domain:x.example", "--for", "1h", "--until", "18:00"), 64, "not both"),
     ):
         refused = ask(relay, "holdrule", "add", *words)

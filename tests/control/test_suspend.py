@@ -66,9 +66,11 @@ def test_it_says_how_many_wait_and_what_was_before(relay: Relay) -> None:
     )
     assert lines[1] == "2 recipients wait for it"
     (row,) = rows(done(relay, "queue", "domains", "domain:still.example", "--json"))
-    assert row["suspended_until"] == "9999-12-31T23:59:59Z"
-    assert done(relay, "queue", "domains", "domain:still.example").stdout.splitlines()[1].endswith("resumed")
+    assert (row["suspended"], row["suspended_until"]) == (True, None)
+    assert done(relay, "queue", "domains", "domain:still.example").stdout.splitlines()[1].endswith("until resumed")
     ((first, *_),) = [rows(done(relay, "queue", "list", "domain:still.example", "--json"))]
+    assert first["next_attempt"] is None
+    assert " resumed " in done(relay, "queue", "list", "domain:still.example").stdout.splitlines()[1]
     (why,) = rows(done(relay, "why", str(first["id"]), "--json"))
     assert why["next_attempt"] is None
     assert str(why["causes"]).startswith("[{'kind': 'suspended'")

@@ -161,6 +161,16 @@ _ERRORS = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("unseen", "name"), [("\x07", "U+0007"), ("\u200b", "U+200B"), ("\x1b", "U+001B"), ("\ud800", "U+D800")]
+)
+def test_what_nobody_can_see_is_pointed_at(unseen: str, name: str) -> None:
+    with pytest.raises(FilterError, match="a character that cannot be seen") as caught:
+        parse(f"state:held domain:a{unseen}b")
+    assert name in caught.value.reason
+    assert str(caught.value).split("\n")[1:] == ["  state:held domain:a\ufffdb", "                     ^"]
+
+
 @pytest.mark.parametrize(("text", "verb", "reason", "under"), _ERRORS)
 def test_errors_name_the_word_and_point_at_it(text: str, verb: bool, reason: str, under: str) -> None:
     with pytest.raises(FilterError) as caught:
