@@ -332,7 +332,7 @@ def test_the_past_and_the_hour_ahead(relay: Relay) -> None:
     for since in ("2h", "00:00", "2026-01-01", "2026-01-01T00:00Z"):
         relay.cli("samples", "--since", since, "--json")
         relay.cli("samples", "--since", since, "--by", "hour", "--destination", "ahead.test", "--json")
-    fails(relay.cli("samples", "--since", "soon", check=False), 65, ""soon" is not a moment (write 18:00")
+    fails(relay.cli("samples", "--since", "soon", check=False), 65, '"soon" is not a moment (write 18:00')
     fails(relay.cli("samples", "--since", "1m", "--until", "1h", check=False), 65, 'the range ends ("1h") before')
     long_ago = ("--since", "9d", "--until", "8d")
     fails(relay.cli("samples", *long_ago, "--by", "minute", check=False), 65, "minutes are kept for 48 hours")
