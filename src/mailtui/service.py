@@ -285,10 +285,12 @@ class Desk:
         return await self._suppression.lookup(request.entry)
 
     async def suppress_add(self, request: SuppressAdd, actor: str) -> ListChange:
-        return await self._suppression.add(request.entry, request.reason, request.expires, request.note, actor)
+        return await self._suppression.add(
+            request.entry, request.reason, request.expires, request.note, actor, request.dry_run
+        )
 
     async def suppress_remove(self, request: SuppressRemove, actor: str) -> ListChange:
-        return await self._suppression.remove(request.entries, actor, request.reason, request.expect)
+        return await self._suppression.remove(request.entries, actor, request.reason, request.expect, request.dry_run)
 
     async def suppress_import(self, request: SuppressImport, actor: str) -> ListImport:
         return await self._suppression.merge(request.entries, actor, request.dry_run, request.reason)
@@ -307,7 +309,9 @@ class Desk:
     # ------------------------------------------------------------------ hold rules for new mail
 
     async def holdrule_add(self, request: api_holdrules.HoldRuleAdd, actor: str) -> HoldRule:
-        return await self._hold_rules.add(request.filter, request.lasts, request.until, actor, request.reason)
+        return await self._hold_rules.add(
+            request.filter, request.lasts, request.until, actor, request.reason, request.dry_run
+        )
 
     async def holdrule_list(self, request: api_holdrules.HoldRuleList) -> tuple[HoldRule, ...]:
         return await self._hold_rules.rules(request.everything, request.limit)

@@ -21,6 +21,7 @@ from mailtui.intake.replies import Refusal
 from mailtui.queue import standstill, suspension
 from mailtui.queue.live import Live
 from mailtui.queue.reader import Reader
+from mailtui.queue.suspender import Manner
 from mailtui.queue.suspension import Halt
 from mailtui.queue.wording import clock, said
 from mailtui.suspensions import STOPS_DELIVERY, WHOLE, Kind, Suspended, Suspension, named
@@ -47,12 +48,14 @@ class SuspensionDesk:
         if until is not None and until <= now:
             raise ControlError("past", f"{clock(until, now)} is past; nothing was suspended", exit_code=EX_DATAERR)
         name = canonical(request.kind, request.what)
-        return await self._relay.suspender.suspend(request.kind, name, until, actor, request.reason)
+        manner = Manner(request.dry_run, request.expect)
+        return await self._relay.suspender.suspend(request.kind, name, until, actor, request.reason, manner)
 
     async def resume(self, request: Resume, actor: str) -> Suspended:
-        """End a suspension. ControlError for what is no name, NotSuspended."""
+        """End a suspension. ControlError for what is no name, NotSuspended, Unexpected."""
         name = canonical(request.kind, request.what)
-        return await self._relay.suspender.resume(request.kind, name, actor, request.reason)
+        manner = Manner(request.dry_run, request.expect)
+        return await self._relay.suspender.resume(request.kind, name, actor, request.reason, manner)
 
     async def suspensions(self) -> tuple[Suspension, ...]:
         """Everything that is suspended, the oldest first."""

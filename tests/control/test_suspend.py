@@ -116,3 +116,23 @@ def test_it_is_in_the_audit_and_undone(relay: Relay) -> None:
 def test_what_cannot_be_meant(relay: Relay, arguments: tuple[str, ...], code: int, part: str) -> None:
     fails(run(relay, *arguments), code, part)
     assert rows(done(relay, "suspensions", "--json")) == []
+
+
+def test_a_change_is_looked_at_before_it_is_made(relay: Relay) -> None:
+    put(relay, "a@look.example")
+    lines = done(relay, "suspend", "look.example", "--for", "1w", "--reason", "x", "--dry-run").stdout.splitlines()
+    assert lines[0].startswith("destination look.example: would be suspended until ") and len(lines) == 2
+    assert lines[1] == "1 recipient wait for it"
+    fails(
+        run(relay, "suspend", "look.example", "--reason", "x", "--expect", "2"),
+        65,
+        "1 recipient wait for destination look.example, not 2",
+    )
+    assert done(relay, "suspensions").stdout == "nothing is suspended\n"
+    done(relay, "suspend", "look.example", "--until", "23:59Z", "--reason", "x", "--expect", "1")
+    (told,) = rows(done(relay, "resume", "look.example", "--dry-run", "--json"))
+    assert (told["dry_run"], told["action"], told["done"], told["waiting"]) == (True, 0, 0, 1)
+    fails(run(relay, "resume", "look.example", "--expect", "0"), 65, "nothing was done")
+    assert [row["name"] for row in rows(done(relay, "suspensions", "--json"))] == ["look.example"]
+    done(relay, "resume", "look.example", "--expect", "1")
+    done(relay, "purge", "domain:look.example", "--yes")

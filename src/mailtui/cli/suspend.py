@@ -48,6 +48,12 @@ def _lasts(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
         raise click.BadParameter(str(error), ctx, parameter) from None
 
 
+_dry_run: Final = click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+_expect: Final = click.option(
+    "--expect", type=click.IntRange(0), help="Do nothing unless so many recipients wait for it."
+)
+
+
 def _of(command: Command) -> Command:
     """What a suspension is of: one thing, in one of six ways."""
     for decorate in (
@@ -80,6 +86,8 @@ def target(values: dict[str, object]) -> tuple[Kind, str]:
     "--until", callback=_until, metavar="MOMENT", help="Until 18:00, 2026-11-22T18:00, or until it is resumed."
 )
 @click.option("--reason", required=True, help="Why, for those who come after.")
+@_dry_run
+@_expect
 @click.option("--yes", "-y", is_flag=True, help="Accepted like everywhere; nothing is asked.")
 @json_option
 @pass_context
@@ -89,6 +97,8 @@ def suspend(
     lasts: datetime | UnsetType,
     until: datetime | UnsetType | None,
     reason: str,
+    dry_run: bool,
+    expect: int | None,
     yes: bool,
     as_json: bool,
     **of: object,
@@ -96,18 +106,22 @@ def suspend(
     if lasts is not UNSET and until is not UNSET:
         raise click.UsageError("--for and --until: one of them")
     kind, name = target(of)
-    _say(here.ask(Suspend(kind, reason, name, lasts if until is UNSET else until)), as_json)
+    _say(here.ask(Suspend(kind, reason, name, lasts if until is UNSET else until, dry_run, expect)), as_json)
 
 
 @click.command(help=Resume.__doc__)
 @_of
 @click.option("--reason", default="", help="Why, for those who come after.")
+@_dry_run
+@_expect
 @click.option("--yes", "-y", is_flag=True, help="Accepted like everywhere; nothing is asked.")
 @json_option
 @pass_context
-def resume(here: Context, /, reason: str, yes: bool, as_json: bool, **of: object) -> None:
+def resume(
+    here: Context, /, reason: str, dry_run: bool, expect: int | None, yes: bool, as_json: bool, **of: object
+) -> None:
     kind, name = target(of)
-    _say(here.ask(Resume(kind, name, reason)), as_json)
+    _say(here.ask(Resume(kind, name, reason, dry_run, expect)), as_json)
 
 
 @click.command(help=Suspensions.__doc__)
@@ -132,18 +146,20 @@ def told(result: Suspended, now: datetime) -> Iterator[str]:
     """What suspending or resuming did."""
     what, former = cell(named(result.kind, result.name)), result.former
     if result.verb == "resume":
-        yield f"{what}: resumed" + (
+        yield f"{what}: {'would be ' if result.dry_run else ''}resumed" + (
             f", suspended since {clock(former.since, now)} by {cell(former.actor)}" if former else ""
         )
     else:
-        was = f"; it was suspended already, {_end(former.until, now)}" if former else ""
-        yield f"{what}: suspended {_end(result.until, now)}{was}"
+        was = f"; it {'is' if result.dry_run else 'was'} suspended already, {_end(former.until, now)}" if former else ""
+        yield f"{what}: {'would be ' if result.dry_run else ''}suspended {_end(result.until, now)}{was}"
     if result.waiting:
-        yield f"{plural(result.waiting, 'recipient')} {'come back' if result.verb == 'resume' else 'wait'} for it"
+        moves = "would come back" if result.dry_run else "come back"
+        yield f"{plural(result.waiting, 'recipient')} {moves if result.verb == 'resume' else 'wait'} for it"
     elif result.kind in STOPS_DELIVERY:
         known = "" if result.known else "; no mail for such a name was ever taken: is it spelt right?"
         yield f"nothing waits for it{known}"
-    yield f"to take it back: mailtui undo {result.action}"
+    if not result.dry_run:
+        yield f"to take it back: mailtui undo {result.action}"
 
 
 def screen(rows: Sequence[Suspension], cells: int | None, now: datetime) -> Iterator[str]:
