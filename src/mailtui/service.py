@@ -31,7 +31,6 @@ from mailtui.grid_desk import GridDesk, window_seconds
 from mailtui.history_desk import HistoryDesk, moment_of
 from mailtui.hold_rule_desk import HoldRuleDesk
 from mailtui.holdrules import HoldRule
-from mailtui.notes import Notes
 from mailtui.queue import (
     audit,
     backup,
@@ -47,6 +46,7 @@ from mailtui.queue import (
     queries,
     why,
 )
+from mailtui.queue.notes import Notes
 from mailtui.queue.operate import Operator, TooMany
 from mailtui.queue.reader import Reader
 from mailtui.queue.schedule import Backoff

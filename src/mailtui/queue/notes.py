@@ -1,7 +1,7 @@
 """What `status` mentions although nobody need act on it: hold rules in force, sites that do not answer, destinations whose DNS fails.
 
 Owned here: those sentences, and how old they may be: a deep queue has many destinations, and status is asked often. What needs a
-person is `service`'s trouble. Part of `service`.
+person is `service`'s trouble.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import time
 from typing import Final, cast
 
-from mailtui.display import plural
 from mailtui.queue import hold_rules
 from mailtui.queue.reader import Reader
 from mailtui.queue.wording import clock, said
+from mailtui.queue.wording import count as counted
 from mailtui.views import moment
 
 #: The rows are looked at again after so many seconds, or so many times as long as that took.
@@ -55,14 +55,14 @@ class Notes:
         count, name, at = await self._first(_BROKEN, now)
         if not count:
             return ()
-        what = f"site {name} does" if count == 1 else f"{plural(count, 'site')} do"
+        what = f"site {name} does" if count == 1 else f"{counted(count, 'site')} do"
         return (f"{what} not answer, the next try is at {moment(at):%H:%M:%S} UTC: see `mailtui queue reasons`",)
 
     async def _unknown(self, now: float) -> tuple[str, ...]:
         count, name, at = await self._first(_UNKNOWN, now)
         if not count:
             return ()
-        what = f"DNS fails for {name}" if count == 1 else f"DNS fails for {plural(count, 'destination')}"
+        what = f"DNS fails for {name}" if count == 1 else f"DNS fails for {counted(count, 'destination')}"
         return (f"{what}, the next try is at {moment(at):%H:%M:%S} UTC: see `mailtui queue reasons`",)
 
     async def _first(self, sql: str, now: float) -> tuple[int, str, float]:

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from tests.unit.queue.office import Office, unpack
 
-from mailtui import notes
-from mailtui.notes import Notes
-from mailtui.queue import hold_rules
+from mailtui.queue import hold_rules, notes
+from mailtui.queue.notes import Notes
 from mailtui.queue.reader import Reader
 
 LATER = 4e9
