@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from mailtui.control.results import BackedUp, Draining, Flushed, Pruned, Reloaded, StatusView
 from mailtui.display import age, plural, size
-from mailtui.findings import DestinationMoment, FailureRow, ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.findings import DestinationFlow, DestinationMoment, FailureRow, ForecastRow, IncidentRow, MomentRow, WhyView
 from mailtui.holdrules import HoldRule
 from mailtui.views import (
     AGE_LABELS,
@@ -31,7 +31,7 @@ from mailtui.views import (
 from .format import Column, counted, fit, resumed_or, table
 from .holdrules import hold_rule_screen, hold_rules_screen
 from .message import message_screen
-from .minutes import destination_screen, failures_screen, forecast_screen, samples_screen
+from .minutes import destination_screen, destinations_screen, failures_screen, forecast_screen, samples_screen
 from .operations import audit_screen, operation_screen
 from .reasons import incidents_screen, reasons_screen, why_screen
 from .status import status_screen
@@ -69,6 +69,7 @@ def list_screen(rows: Sequence[object], cells: int | None, now: datetime) -> Ite
     samples = [row for row in rows if isinstance(row, MomentRow)]
     flow = [row for row in rows if isinstance(row, DestinationMoment)]
     failures = [row for row in rows if isinstance(row, FailureRow)]
+    tried = [row for row in rows if isinstance(row, DestinationFlow)]
     ahead = [row for row in rows if isinstance(row, ForecastRow)]
     rules = [row for row in rows if isinstance(row, HoldRule)]
     audit = [row for row in rows if isinstance(row, AuditRow)]
@@ -88,6 +89,8 @@ def list_screen(rows: Sequence[object], cells: int | None, now: datetime) -> Ite
         return destination_screen(flow, cells, now)
     if failures:
         return failures_screen(failures, cells, now)
+    if tried:
+        return destinations_screen(tried, cells)
     if ahead:
         return forecast_screen(ahead, cells, now)
     return ages_screen(ages, cells) if ages else ["nothing found"]
