@@ -44,7 +44,9 @@ class HistoryDesk:
 
     async def destinations(self, request: Destinations) -> tuple[DestinationFlow, ...]:
         """By minute where they are still kept, else in whole hours. ControlError for what is no moment."""
-        return await timeline.destinations(self._reader, finest(request.since, request.until, time.time()), request.limit)
+        return await timeline.destinations(
+            self._reader, finest(request.since, request.until, time.time()), request.limit
+        )
 
     async def incidents(self, request: Incidents, outage_since: float) -> tuple[IncidentRow, ...]:
         """Now, or as it was at a past moment; whether nothing could be reached then is not kept. ControlError for what is no moment
@@ -52,7 +54,9 @@ class HistoryDesk:
         now, window = time.time(), window_seconds(request.window)
         at = min(moment_of(request.at, now), now) if request.at else now
         if at - window < now - SAMPLES:
-            raise ControlError("not-kept", "what failed is kept by minute for 48 hours, and compared no longer than that")
+            raise ControlError(
+                "not-kept", "what failed is kept by minute for 48 hours, and compared no longer than that"
+            )
         past = await history.past(self._reader, at, window)
         return incidents.compare(past, 0.0 if request.at else outage_since, at)[: request.limit]
 

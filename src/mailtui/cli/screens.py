@@ -12,7 +12,15 @@ from datetime import UTC, datetime
 
 from mailtui.control.results import BackedUp, Draining, Flushed, Pruned, Reloaded, StatusView
 from mailtui.display import age, plural, size
-from mailtui.findings import DestinationFlow, DestinationMoment, FailureRow, ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.findings import (
+    DestinationFlow,
+    DestinationMoment,
+    FailureRow,
+    ForecastRow,
+    IncidentRow,
+    MomentRow,
+    WhyView,
+)
 from mailtui.holdrules import HoldRule
 from mailtui.views import (
     AGE_LABELS,

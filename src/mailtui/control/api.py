@@ -14,7 +14,15 @@ from msgspec import Meta
 
 from mailtui.bundles import Bundle
 from mailtui.events import AnyEvent, Event
-from mailtui.findings import DestinationFlow, DestinationMoment, FailureRow, ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.findings import (
+    DestinationFlow,
+    DestinationMoment,
+    FailureRow,
+    ForecastRow,
+    IncidentRow,
+    MomentRow,
+    WhyView,
+)
 from mailtui.shapes import Lifted, SiteShape
 from mailtui.suppressions import ListChange, ListImport, Suppression, SuppressionPage
 from mailtui.suspensions import Suspended, Suspension

@@ -87,7 +87,7 @@ def found(counts: Counts | None, waiting: int) -> str:
     return f"{waiting:,}" if counts is None else f"{counts.recipients:,} of {waiting:,}"
 
 
-def note(position: int | None, total: int, marked: str, newer: int) -> Line:
+def note(position: int | None, total: int, marked: str, newer: int, turned: bool = False) -> Line:
     """For the breadcrumb: what is marked, where the cursor is."""
     parts: list[Part] = []
     if newer:
@@ -95,7 +95,7 @@ def note(position: int | None, total: int, marked: str, newer: int) -> Line:
     if marked:
         parts.append((f"{marked} marked   ", "accent"))
     where = f"row {position:,} of {short(total) if total > 99_999 else f'{total:,}'}" if position else f"{total:,} rows"
-    parts.append((f"{where}   oldest first", "dim"))
+    parts.append((f"{where}   {'newest' if turned else 'oldest'} first", "dim"))
     return line(*parts)
 
 
