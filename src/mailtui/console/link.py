@@ -87,15 +87,15 @@ class Link:
             while True:
                 try:
                     async for entry in self._client.events(Log(limit=0, follow=True)):
-                        self._dirty = True
-                        self._count(entry)
+                        self.heard(entry)
                 except MailtuiError as error:
                     self._failed(error)
                 self.missed = self.frozen
                 await asyncio.sleep(_AGAIN)
 
-    def _count(self, entry: Entry) -> None:
-        """What comes while the picture stands."""
+    def heard(self, entry: Entry) -> None:
+        """Something happened: what is shown may be stale, or there is more than the frozen picture shows."""
+        self._dirty = True
         if isinstance(entry.event, Accepted):
             self.came += entry.event.recipients
         elif isinstance(entry.event, Gap):

@@ -130,7 +130,7 @@ class Times:
     def _chosen(self, choice: Choice | None) -> None:
         if choice == _CUSTOM:
             asked = Asked("range (90m, 03:10, 1h 03:10):", self._checked)
-            self._app.push_screen(Prompt(asked), self._entered)
+            self._app.push_screen(Prompt(asked), self.entered)
         elif choice is not None:
             self.look(When(dict(SPANS)[choice.label], self._link.when.at))
 
@@ -142,7 +142,8 @@ class Times:
         found = self.read(text)
         return [line((f" {found}", "bad"))] if isinstance(found, str) else ()
 
-    def _entered(self, text: str | None) -> None:
+    def entered(self, text: str | None) -> None:
+        """Look at what was written."""
         if text and not isinstance(found := self.read(text), str):
             self.look(found)
 

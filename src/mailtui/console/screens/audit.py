@@ -96,13 +96,8 @@ class Audit(View):
         rows = self.table.rows
         newer = f"+{rows.newer} newer, order held   " if rows.newer else ""
         more = "" if rows.ends else "+"
-        return line(
-            (newer, "accent"),
-            (
-                f"{rows.position or 0:,} of {len(rows.items):,}{more}   {'up to then' if self.link.past else 'newest first'}",
-                "dim",
-            ),
-        )
+        order = "up to then" if self.link.past else "newest first"
+        return line((newer, "accent"), (f"{rows.position or 0:,} of {len(rows.items):,}{more}   {order}", "dim"))
 
     # --- actions
 

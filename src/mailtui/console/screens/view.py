@@ -26,7 +26,8 @@ from mailtui.console.widgets.table import VirtualTable
 
 @dataclass
 class Shared:
-    """What screens have in common: the filter of the queue and whether its newest mail stands first, and the list a message was opened from when that was not the queue."""
+    """What screens have in common: the filter of the queue and whether its newest mail stands first, and the list
+    a message was opened from when that was not the queue."""
 
     filter: str = ""
     newest: bool = False
