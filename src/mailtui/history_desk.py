@@ -57,7 +57,8 @@ class HistoryDesk:
             raise ControlError(
                 "not-kept", "what failed is kept by minute for 48 hours, and compared no longer than that"
             )
-        past = await history.past(self._reader, at, window)
+        last = at - 1 if request.at else at  # what is to come of the minute that begins then is not the past yet
+        past = await history.past(self._reader, last, window)
         return incidents.compare(past, 0.0 if request.at else outage_since, at)[: request.limit]
 
 

@@ -121,6 +121,7 @@ class Times:
         """Look at another stretch of time."""
         if when != self._link.when:
             self._link.when = when
+            self._app.say("")  # what was said was of another time
             self._app.shown_anew()
 
     def _choose(self) -> None:

@@ -83,7 +83,8 @@ def _state(facts: Facts, now: datetime) -> list[Line]:
     if facts.past:
         return [
             line(("state  ", "dim"), (word, tone), ("  by its tries", "dim")),
-            line(("what waited, limits and suspensions are not kept", "dim")),
+            line(("what waited is not kept,", "dim")),
+            line(("nor are limits and suspensions", "dim")),
         ]
     by = facts.counts.by_state if facts.counts else None
     waits = by.queued + by.deferred + by.sending + by.held if by else row.waiting
@@ -180,7 +181,7 @@ class Response:
     sample: str
     sentence: str
     attempts: int
-    waiting: int
+    waiting: int | None
     first: datetime | None
     last: datetime | None
     change: str = ""
@@ -195,13 +196,14 @@ def responses(
     facts: Facts, failed: Sequence[FailureRow], waiting: Sequence[ReasonRow], incidents: Sequence[IncidentRow]
 ) -> list[Response]:
     """All that waits, then a row a kind of reply: what failed in the range, and what waits for it."""
+    none = None if facts.past else 0  # what waited then is not known
     stands = {(row.class_, row.fingerprint): row for row in waiting}
     site = facts.site or facts.name
     changes = {(row.class_, row.fingerprint): row.change for row in incidents if row.site == site}
     found = [
         Response(
             *(row.class_, row.fingerprint, row.sample, row.sentence, row.count),
-            stands[row.class_, row.fingerprint].count if (row.class_, row.fingerprint) in stands else 0,
+            stands[row.class_, row.fingerprint].count if (row.class_, row.fingerprint) in stands else none,
             *(row.first_seen, row.last_seen, changes.get((row.class_, row.fingerprint), "")),
         )
         for row in failed
@@ -214,8 +216,8 @@ def responses(
         for key, row in stands.items()
         if key not in known
     ]
-    found.sort(key=lambda one: (-max(one.attempts, one.waiting), one.key))
-    waits = facts.row.waiting if facts.row else 0
+    found.sort(key=lambda one: (-max(one.attempts, one.waiting or 0), one.key))
+    waits = none if facts.past else facts.row.waiting if facts.row else 0
     whole = "all that was tried in vain" if facts.past else "all that waits"
     return [Response("", "", "", whole, sum(one.attempts for one in found), waits, None, None), *found]
 
@@ -239,7 +241,7 @@ def response(one: Response, room: int, now: datetime) -> Line:
     word, tone = groups.CHANGES.get(one.change, ("", ""))
     parts: list[Part] = [
         (pad(word, 5), tone),
-        (pad(_count(one.waiting, 9), 9, True), "strong" if one.waiting else "dim"),
+        (pad("?" if one.waiting is None else _count(one.waiting, 9), 9, True), "strong" if one.waiting else "dim"),
         (pad(_count(one.attempts, 9), 9, True), "" if one.attempts else "dim"),
         "  ",
     ]

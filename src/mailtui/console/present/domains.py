@@ -70,13 +70,16 @@ class Sort:
         column = names[(names.index(self.column) + 1) % len(names)] if self.column in names else names[0]
         return Sort(column, column == "destination")
 
-    def rows(self, rows: Sequence[DestinationRow]) -> list[DestinationRow]:
-        """The rows in this order; those that are equal stay as they came."""
+    def rows(self, rows: Sequence[DestinationRow], waits: bool = True) -> list[DestinationRow]:
+        """The rows in this order; those that are equal stay as they came, and all do when what they are sorted by is not known."""
+        if not waits and self.column in _WAITS:
+            return list(rows)
         return sorted(rows, key=SORTS[self.column], reverse=not self.least)
 
-    @property
-    def words(self) -> str:
+    def words(self, waits: bool = True) -> str:
         """`most waiting first`."""
+        if not waits and self.column in _WAITS:
+            return "most tried first"
         if self.column == "destination":
             return "by name" if self.least else "by name, Z first"
         if self.column == "oldest":
@@ -100,7 +103,6 @@ SORTS: Final[dict[str, Callable[[DestinationRow], int | str]]] = {
 
 #: The ordinary.
 NOW: Final = Tries()
-SORT: Final = Sort()
 
 
 def of_flow(flow: DestinationFlow, known: DestinationRow | None = None) -> DestinationRow:
@@ -127,7 +129,7 @@ def heading(room: int, tries: Tries = NOW) -> Line:
     """The titles of the columns; the range of the tries is said once."""
     name, numbers = _columns(room)
     titles = ("waiting", "held", "oldest", f"ok/{tries.name}" if room >= WIDE else "ok", "defer", "bounce")
-    tail = f"  failed {tries.trend}" if room >= WIDE else ""
+    tail = f"  failed {tries.trend}" if room >= WIDE and tries.trend else ""
     left = pad("destination", name) + pad("state", _STATE)
     told = "".join(pad(title, cells, True) for title, cells in zip(titles, numbers, strict=True))
     return line((f"{left}{told}  {pad('mostly', _class(room))}{tail}", "dim"))
@@ -187,11 +189,15 @@ def trend(moments: Sequence[DestinationMoment], end: datetime, seconds: int = 36
 
 
 def note(
-    position: int | None, rows: Sequence[DestinationRow], more: bool, when: str = "tries of 15 min", sort: Sort = SORT
+    position: int | None,
+    rows: Sequence[DestinationRow],
+    more: bool,
+    when: str = "tries of 15 min",
+    sort: str = "most waiting first",
 ) -> Line:
     """For the breadcrumb: where the cursor is, of when the tries are, the order, and how many are suspended."""
     suspended = sum(one.suspended_until is not None for one in rows)
     parts: list[Part] = [(f"{suspended} suspended   ", "held")] if suspended else []
     where = f"row {position:,} of {len(rows):,}" if position else f"{len(rows):,} rows"
-    parts.append((f"{where}{' and more' if more else ''}   {when}   {sort.words}", "dim"))
+    parts.append((f"{where}{' and more' if more else ''}   {when}   {sort}", "dim"))
     return line(*parts)

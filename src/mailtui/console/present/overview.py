@@ -107,7 +107,7 @@ def flow(rates: Rates, past: Range, when: str, room: int, height: int) -> list[L
     if delays and height >= 7:
         p50, p95 = delays[-1].p50 or 0.0, delays[-1].p95 or 0.0
         body.append(line(("delivery ", "dim"), f"p50 {p50:.1f} s  p95 {p95:.1f} s"))
-    return box(f"Flow, recipients/min, {when}", body, room, height)
+    return box(f"{'Flow, recipients/min' if when.startswith('last') else 'Flow/min'}, {when}", body, room, height)
 
 
 def health(status: StatusView, ahead: ForecastRow | None, now: datetime, room: int, height: int) -> list[Line]:

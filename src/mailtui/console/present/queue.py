@@ -83,7 +83,9 @@ def answer(one: QueueRow) -> str:
 
 
 def found(counts: Counts | None, waiting: int) -> str:
-    """`38,114 of 102,418`; without a count yet, only the queue."""
+    """`38,114 of 102,418`; without a count yet, only the queue; of what is finished too, the count alone."""
+    if counts is not None and counts.recipients > waiting:  # finished ones too
+        return f"{counts.recipients:,} found"
     return f"{waiting:,}" if counts is None else f"{counts.recipients:,} of {waiting:,}"
 
 

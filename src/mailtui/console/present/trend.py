@@ -14,10 +14,11 @@ from mailtui.findings import MomentRow
 def folded(
     values: Sequence[tuple[datetime, float]], end: datetime, seconds: int, cells: int, highest: bool = False
 ) -> list[float]:
-    """The sums, or the `highest`, of what lies in each of the `cells` equal parts of the range that ends at `end`."""
+    """The sums, or the `highest`, of what lies in each of the `cells` equal parts of the range that ends at `end`. A value is of the
+    step that begins at its moment: what began a whole range ago is still in it."""
     parts = [0.0] * max(cells, 1)
     for at, value in values:
-        index = len(parts) - 1 - int(max((end - at).total_seconds(), 0.0) * len(parts) / max(seconds, 1))
+        index = len(parts) - 1 - int(max((end - at).total_seconds() - 1, 0.0) * len(parts) / max(seconds, 1))
         if index >= 0:
             parts[index] = max(parts[index], value) if highest else parts[index] + value
     return parts

@@ -81,7 +81,7 @@ class Domains(View):
             else "nothing waits, and nothing was tried lately"
         )
         self.table.look = replace(self.table.look, empty=empty)
-        self.table.fill(self.sort.rows(rows))
+        self.table.fill(self.sort.rows(rows, not self.link.past))
         if self.table.size.width >= says.WIDE + 2:
             await self._trend()
 
@@ -123,7 +123,9 @@ class Domains(View):
         """Where the cursor is, and what is suspended."""
         rows, link = self.table.rows, self.link
         when = stretch(link.when, link.now.timestamp(), _LATELY)
-        return says.note(rows.position, rows.items, len(rows.items) >= LISTED, f"tries of {when}", self.sort)
+        return says.note(
+            rows.position, rows.items, len(rows.items) >= LISTED, f"tries of {when}", self.sort.words(not link.past)
+        )
 
     # --- actions
 
@@ -154,7 +156,7 @@ class Domains(View):
     def _sort(self, sort: says.Sort) -> None:
         """In another order at once: that is what was asked for, whatever holds it otherwise."""
         self.sort = sort
-        self.table.rows.start(sort.rows(self._rows), 0, True)
+        self.table.rows.start(sort.rows(self._rows, not self.link.past), 0, True)
         self.table.redraw()
 
     def _open(self) -> None:

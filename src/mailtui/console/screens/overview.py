@@ -93,7 +93,7 @@ class Overview(View):
             self.changes.fill(())
 
     def _tries(self) -> domains.Tries:
-        return domains.Tries(self.link.when.name(), False)
+        return domains.Tries(self.link.when.name(), False, "")
 
     async def _range(self) -> says.Range | None:
         link = self.link

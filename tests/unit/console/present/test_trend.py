@@ -13,8 +13,8 @@ END = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 
 def test_a_value_lies_in_the_part_of_the_range_it_is_of() -> None:
     values = [(END - timedelta(minutes=ago), float(ago)) for ago in (1, 14, 15, 59, 60, 90)]
-    assert folded(values, END, 3600, 4) == [59.0, 0.0, 15.0, 15.0]
-    assert folded(values, END, 3600, 4, highest=True) == [59.0, 0.0, 15.0, 14.0]
+    assert folded(values, END, 3600, 4) == [119.0, 0.0, 0.0, 30.0]
+    assert folded(values, END, 3600, 4, highest=True) == [60.0, 0.0, 0.0, 15.0]
     assert folded([(END + timedelta(seconds=30), 3.0)], END, 3600, 4) == [0.0, 0.0, 0.0, 3.0]
     assert folded([], END, 0, 0) == [0.0]
 
