@@ -39,6 +39,8 @@ _AGAIN: Final = 1.0
 _REMEMBERED: Final = 64
 _PICTURE: Final = 1024
 _FITS: Final = 10.0
+#: Seconds after which what is read into a picture in which nothing came is told from it.
+_SOON: Final = 1.0
 
 
 class State(StrEnum):
@@ -75,6 +77,7 @@ class Link:
         self.when = When()
         self.frozen_at: float | None = None
         self.came, self.missed = 0, False  # recipients taken in since the picture stands, and whether there may be more
+        self._stood = 0.0
         self.read_at: float | None = None  # when something was asked that the frozen picture had no answer to
         self.watched = True
         self.offline = ""
@@ -107,6 +110,7 @@ class Link:
         """The relay's answer, or one to the same question that is at most `within` seconds old."""
         known = self._answers.get(cast("Request[object]", request))
         if known and (self.frozen or self._clock() - known[0] < within):
+            self._read(known[0])
             return cast("R", known[1])
         await self._open.wait()
         if not request.changes:
@@ -155,10 +159,15 @@ class Link:
             return
         self._answers.pop(cast("Request[object]", request), None)
         self._answers[cast("Request[object]", request)] = (self._answered, answer)
-        if self.frozen:
-            self.read_at = time.time()
+        self._read(self._answered)
         if len(self._answers) > (_PICTURE if self.frozen else _REMEMBERED):
             del self._answers[next(iter(self._answers))]
+
+    def _read(self, answered: float) -> None:
+        """Remember that part of a frozen picture is of later, where that may make a difference."""
+        late = answered - self._stood
+        if self.frozen_at is not None and late > (0.0 if self.came or self.missed else _SOON):
+            self.read_at = self.frozen_at + late
 
     def _failed(self, error: MailtuiError) -> Trouble:
         refused = isinstance(error, ControlError) and error.code in ("forbidden", "version")
@@ -217,8 +226,8 @@ class Link:
             self._answers.clear()
             self.hurry()
             return
-        self.frozen_at, self._hurried = time.time(), False
-        old = self._clock() - _FITS
+        self.frozen_at, self._stood, self._hurried = time.time(), self._clock(), False
+        old = self._stood - _FITS
         self._answers = {question: known for question, known in self._answers.items() if known[0] >= old}
 
     # --- the time that is looked at

@@ -56,7 +56,7 @@ class Times:
     def note(self) -> Line:
         """In front of a screen's own note: when what is shown was read, where that is not plain."""
         link, view = self._link, self._app.view
-        if link.frozen and link.read_at is not None:
+        if link.frozen and link.read_at is not None and not link.past:
             return line((f"read {hour_of(link.read_at)}, after the freeze   ", "held"))
         if link.past and view.kind == "message":
             return line(("as it is now   ", "held"))
@@ -73,6 +73,7 @@ class Times:
     def place(self) -> None:
         """Put the screen there, or what is said in its place."""
         shows = self.shows
+        self._link.read_at = None
         self.canvas.display = not shows
         self._app.view.set_class(shows, "here")
 
