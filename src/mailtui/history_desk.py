@@ -44,9 +44,8 @@ class HistoryDesk:
 
     async def destinations(self, request: Destinations) -> tuple[DestinationFlow, ...]:
         """By minute where they are still kept, else in whole hours. ControlError for what is no moment."""
-        return await timeline.destinations(
-            self._reader, finest(request.since, request.until, time.time()), request.limit
-        )
+        wanted = finest(request.since, request.until, time.time())
+        return await timeline.destinations(self._reader, request.destination.lower(), wanted, request.limit)
 
     async def incidents(self, request: Incidents, outage_since: float) -> tuple[IncidentRow, ...]:
         """Now, or as it was at a past moment; whether nothing could be reached then is not kept. ControlError for what is no moment

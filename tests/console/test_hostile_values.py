@@ -33,7 +33,15 @@ from mailtui.console.present.line import Line, cells, line
 from mailtui.control.api import Entry
 from mailtui.control.results import Disk, Rates, StatusView
 from mailtui.events import Accepted, Attempted, Changed, Draining, Event, Notice, Notified, Ready, Refused, SiteChanged
-from mailtui.findings import DestinationFlow, DestinationMoment, FailureRow, ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.findings import (
+    DestinationFlow,
+    DestinationMoment,
+    FailureRow,
+    ForecastRow,
+    IncidentRow,
+    MomentRow,
+    WhyView,
+)
 from mailtui.holdrules import HoldRule
 from mailtui.model import TranscriptLine
 from mailtui.queue.filter import parse

@@ -26,7 +26,7 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "incidents": {"window": "1h", "at": "2h", "limit": 5},
     "samples": {"since": "2h", "until": "2026-11-22T09:00Z", "by": "hour", "destination": "example.org", "limit": 5},
     "failures": {"since": "3d", "until": "1h", "destination": "example.org", "limit": 5},
-    "destinations": {"since": "3d", "until": "1h", "limit": 5},
+    "destinations": {"since": "3d", "until": "1h", "destination": "example.org", "limit": 5},
     "forecast": {"limit": 5},
     "report": {"subject": "example.org", "window": "2h", "internal": True},
     "retry": {"ids": ["1QHQZRES.1", "1QHQZRES"], "reason": 'said "so"\n', "expect": 0, "dry_run": True},

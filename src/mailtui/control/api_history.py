@@ -54,4 +54,5 @@ class Destinations(Request[tuple[DestinationFlow, ...]], frozen=True):
     name = "destinations"
     since: Since = "1h"
     until: Until = ""
+    destination: Destination = ""
     limit: Limit = 100

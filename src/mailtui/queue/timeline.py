@@ -145,15 +145,16 @@ async def failures(reader: Reader, name: str, wanted: Range, limit: int) -> tupl
     )
 
 
-async def destinations(reader: Reader, wanted: Range, limit: int) -> tuple[DestinationFlow, ...]:
-    """What was tried at each destination, the most first. Counted by lane before names are looked at."""
+async def destinations(reader: Reader, name: str, wanted: Range, limit: int) -> tuple[DestinationFlow, ...]:
+    """What was tried at each destination ("": at all of them), the most first. Counted by lane before names are looked at."""
     span = (wanted.first, wanted.end)
+    only = " AND lane IN (SELECT id FROM lane WHERE destination = ?)" if name else ""
     tried = await reader.fetch(
         "SELECT ifnull(l.destination, ''), ifnull(max(s.name), ''), sum(t.ok), sum(t.deferred), sum(t.bounced) FROM (SELECT lane,"
         f" sum(delivered) AS ok, sum(deferred) AS deferred, sum(bounced) AS bounced FROM ({_ATTEMPTS[wanted.unit]})"
-        " WHERE at >= ? AND at < ? GROUP BY lane) t LEFT JOIN lane l ON l.id = t.lane LEFT JOIN site s ON s.id = l.site"
+        f" WHERE at >= ? AND at < ?{only} GROUP BY lane) t LEFT JOIN lane l ON l.id = t.lane LEFT JOIN site s ON s.id = l.site"
         " GROUP BY 1 ORDER BY sum(t.ok + t.deferred + t.bounced) DESC, 1 LIMIT ?",
-        (*span, limit),
+        (*span, *([name] if name else []), limit),
     )
     names = msgspec.json.encode([row[0] for row in tried]).decode()
     failed = await reader.fetch(

@@ -132,8 +132,8 @@ class Domain(View):
     async def _then(self, name: str) -> None:
         """What was tried in a range of the past, and what failed; more is not kept."""
         link, fresh = self.link, self.link.fresh(_PAST)
-        flows = await self._ask(name, Destinations(*link.range(), limit=10_000), fresh)
-        flow = next((flow for flow in flows if flow.destination == name), DestinationFlow(name, "", 0, 0, 0, ""))
+        flows = await self._ask(name, Destinations(*link.range(), destination=name, limit=1), fresh)
+        flow = flows[0] if flows else DestinationFlow(name, "", 0, 0, 0, "")
         self._learn(replace(self._facts, row=of_flow(flow)))
         moments = await self._ask(name, Samples(*link.range(), destination=name), fresh)
         self._learn(replace(self._facts, moments=tuple(one for one in moments if isinstance(one, DestinationMoment))))
