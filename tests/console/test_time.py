@@ -173,6 +173,8 @@ async def test_a_range_is_shared_by_the_views(console: Opened) -> None:
 
 
 async def test_a_frozen_picture_counts_what_came_and_can_be_walked_through(console: Opened, relay: Relay) -> None:
+    before = put(relay, "ina@frozen.test")
+    relay.post("purge", ids=[before])
     async with console() as screen:
         await screen.sees("Queue 0")
         await screen.press("z")
@@ -186,6 +188,9 @@ async def test_a_frozen_picture_counts_what_came_and_can_be_walked_through(conso
         relay.post("purge", ids=[came])
         await screen.press("slash", *"to:bob", "enter")
         await screen.until(lambda: f"{came}.1" not in screen.text, "the filter to hold")
+        await screen.press("5")
+        await screen.sees(before)
+        assert came not in screen.text  # an event of after the freeze
         await screen.press("1")
         await screen.sees("Queue 0")
         await screen.press("less_than_sign")
@@ -194,6 +199,8 @@ async def test_a_frozen_picture_counts_what_came_and_can_be_walked_through(conso
         assert "FROZEN" in screen.text
         await screen.press("full_stop", "z")
         await screen.sees("LIVE")
+        await screen.press("5")
+        await screen.sees(came)
 
 
 async def test_a_group_that_has_all_bounced_shows_its_finished_mail(console: Opened, relay: Relay) -> None:
