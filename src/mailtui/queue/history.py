@@ -1,4 +1,4 @@
-"""What failed and what was delivered lately and in the day before: the material of `incidents`.
+"""What failed and what was delivered in a window and in the day before it: the material of `incidents`.
 
 Owned here: reading the counts by minute. What differs from the usual is `incidents`' to say.
 """
@@ -23,14 +23,14 @@ _GROUPS: Final = (
     " count(DISTINCT iif(t.now > 0, l.destination, NULL)), min(t.first) * 60.0, max(t.last) * 60.0"
     " FROM (SELECT lane, fingerprint, sum(iif(minute > ?1, deferred + bounced, 0)) AS now,"
     " sum(iif(minute > ?1, 0, deferred + bounced)) AS base, min(minute) AS first, max(minute) AS last"
-    f" FROM failure WHERE minute > ?2 GROUP BY lane, fingerprint) t{_LANES} JOIN fingerprint f ON f.id = t.fingerprint"
+    f" FROM failure WHERE minute > ?2 AND minute <= ?3 GROUP BY lane, fingerprint) t{_LANES} JOIN fingerprint f ON f.id = t.fingerprint"
     " GROUP BY 1, t.fingerprint"
 )
-_FLOW: Final = f"SELECT {_SITE}, sum(t.delivered) FROM sample t{_LANES} WHERE t.minute > ? GROUP BY 1"
+_FLOW: Final = f"SELECT {_SITE}, sum(t.delivered) FROM sample t{_LANES} WHERE t.minute > ? AND t.minute <= ? GROUP BY 1"
 _TRIED: Final = (
     "SELECT count(DISTINCT l.destination), count(DISTINCT iif(EXISTS (SELECT 1 FROM failure x JOIN fingerprint f ON f.id = x.fingerprint"
     " WHERE x.minute = t.minute AND x.lane = t.lane AND f.class = 'dns'), l.destination, NULL))"
-    " FROM sample t JOIN lane l ON l.id = t.lane WHERE t.minute > ?"
+    " FROM sample t JOIN lane l ON l.id = t.lane WHERE t.minute > ? AND t.minute <= ?"
 )
 
 
@@ -63,12 +63,12 @@ class Past(msgspec.Struct, frozen=True):
 
 
 async def past(reader: Reader, now: float, window: float) -> Past:
-    """Read the last `window` seconds (whole minutes) and the day before them."""
+    """Read the `window` seconds up to `now` (whole minutes) and the day before them; what came later is left out."""
     minutes, last = math.ceil(window / 60), int(now // 60)
     after, before = last - minutes, last - minutes - BASELINE
-    groups = await reader.fetch(_GROUPS, (after, before))
-    flow = await reader.fetch(_FLOW, (after,))
-    tried, dns = cast("tuple[int, int]", (await reader.fetch(_TRIED, (after,)))[0])
+    groups = await reader.fetch(_GROUPS, (after, before, last))
+    flow = await reader.fetch(_FLOW, (after, last))
+    tried, dns = cast("tuple[int, int]", (await reader.fetch(_TRIED, (after, last)))[0])
     first = (await reader.fetch("SELECT min(minute) FROM sample WHERE minute > ?", (before,)))[0][0]
     span = 0 if first is None else max(0, after + 1 - cast("int", first))
     return Past(

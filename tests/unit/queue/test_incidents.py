@@ -138,3 +138,14 @@ async def test_destinations_whose_dns_failed_are_told_apart(office: Office, read
     found = await past(reader, NOW, 900)
     assert (found.tried, found.dns) == (7, 6)
     assert compare(found, 0.0, NOW)[0].class_ == "dns"
+
+
+async def test_a_past_moment_knows_nothing_of_what_came_later(office: Office, reader: Reader) -> None:
+    office.message("a@one.example", age=90_000)
+    for ago in (7200, 3600, 300):
+        office.try_all("one.example", now=NOW - ago)
+    office.message("c@one.example", age=30)
+    office.try_all("one.example", Disposition.DELIVERED, now=NOW)
+    found = await past(reader, NOW - 3600, 900)
+    assert [(group.now, group.base) for group in found.groups] == [(1, 1)]
+    assert (found.delivered, found.tried, found.window) == ({}, 1, 15)
