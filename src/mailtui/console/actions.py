@@ -26,7 +26,9 @@ ROWS: Final = frozenset({"queue", "message", "domains", "domain", "incident"})
 DESTINATIONS: Final = frozenset({"queue", "message", "overview", "domains", "domain", "suppress"})
 SUPPRESS, AUDIT = frozenset({"suppress"}), frozenset({"audit"})
 QUEUE: Final = frozenset({"queue"})
-FILTERED: Final = frozenset({"overview", "queue", "live"})
+#: Where a filter is edited that is not the place's own, and where one is edited at all.
+FILTERS_THE_QUEUE: Final = frozenset({"overview", "domains", "incident"})
+FILTERED: Final = FILTERS_THE_QUEUE | {"queue", "live"}
 LIVE: Final = frozenset({"live"})
 MESSAGE: Final = frozenset({"message"})
 #: Where rows have values that a filter knows.
@@ -179,7 +181,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action("app.undo", "u", "undo", "take back the last change made here", "change", LISTS - AUDIT),
     Action("audit.undo", "u", "undo", "take back this action, whoever did it", "change", AUDIT, 8, asks=orders.undo),
-    Action("app.back", "escape,h", "back", "to where you came from", "app", foot=2),
+    Action("app.back", "escape,h", "back", "to where you came from", "app", foot=12),
     Action(
         "out.copy",
         "y",
@@ -190,13 +192,13 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action("out.pager", "|", "pager", "what is shown, as text in your pager: $PAGER, less or more", "out"),
     Action("out.export", "W", "write", "the whole list (.csv, .jsonl) or the transcript (.txt) into a new file", "out"),
-    Action("app.help", "?", "help", "the keys that are valid here, and the filter language", "app", foot=3),
+    Action("app.help", "?", "help", "the keys that are valid here, and the filter language", "app", foot=11),
     Action("app.command", ":", "command", "a line in the words of `mailtui` on a shell", "app", foot=3),
     Action("app.palette", "ctrl+p", "palette", "find an action or a place by some of its letters", "app"),
     Action("app.lock", "K", "lock", "make this console read-only, or not", "app"),
     Action("app.suspend", "ctrl+z", "suspend", "back to the shell; `fg` returns", "app"),
     Action("app.repaint", "ctrl+l", "repaint", "draw the whole screen again", "app"),
-    Action("app.quit", "q", "quit", "close this view; at the top: end", "app", foot=2),
+    Action("app.quit", "q", "quit", "close this view; at the top: end", "app", foot=12),
 )
 BY_ID: Final = {action.id: action for action in ACTIONS}
 

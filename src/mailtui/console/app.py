@@ -138,12 +138,15 @@ class Console(App[Ended]):
         return self._views[self.trail.here.kind]
 
     async def _arrive(self) -> None:
-        for view in self._views.values():
-            view.set_class(view is self.view, "here")
+        self._turn()
         await self.view.enter(self.trail.here)
         self.link.hurry()
         self._frame()
         self.call_after_refresh(self._tick)
+
+    def _turn(self) -> None:
+        for view in self._views.values():
+            view.set_class(view is self.view, "here")
 
     def _tick(self) -> None:
         self._frame()
@@ -211,6 +214,21 @@ class Console(App[Ended]):
         self.link.watched = False
 
     # --- actions
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys in their order: where no field is typed in, each is done before the next is looked at, so that what follows `:` finds a line."""
+        if (
+            isinstance(event, events.Key)
+            and not event.is_forwarded
+            and len(self.screen_stack) == 1
+            and not self.focused
+        ):
+            bound = self.screen.active_bindings.get(event.key)
+            if bound is not None and bound.enabled:
+                self.app_focus = True
+                await self.run_action(bound.binding.action, bound.node)
+                return
+        await super().on_event(event)
 
     @property
     def standing(self) -> Standing:
@@ -297,11 +315,11 @@ class Console(App[Ended]):
         if self.changes.running:
             self.changes.stop()
         elif self.trail.back():
-            self.run_worker(self._arrive(), group="place", exclusive=True)
+            self.run_worker(self._arrive, group="place", exclusive=True)
 
     def _quit(self) -> None:
         if self.trail.back():
-            self.run_worker(self._arrive(), group="place", exclusive=True)
+            self.run_worker(self._arrive, group="place", exclusive=True)
         elif self.options.leaves == "ask":
             self.push_screen(Leave(), self._leave)
         else:
@@ -314,7 +332,8 @@ class Console(App[Ended]):
     def open(self, place: Place) -> None:
         """Go to a place."""
         self.trail.open(place)
-        self.run_worker(self._arrive(), group="place", exclusive=True)
+        self._turn()
+        self.run_worker(self._arrive, group="place", exclusive=True)
 
     def on_open(self, message: Open) -> None:
         """A screen asks to go somewhere."""

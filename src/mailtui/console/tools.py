@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.app import SuspendNotSupported
@@ -17,7 +18,7 @@ from mailtui.display import plural, size
 from mailtui.text import safe_text
 
 from . import outlets
-from .actions import Action, Scope
+from .actions import FILTERS_THE_QUEUE, Action, Scope
 from .commands import Command, Do, Go, History, Refresh, Theme, Wrong, completed, names, read
 from .link import Trouble
 from .offers import Choice, narrowed
@@ -28,7 +29,7 @@ from .present.line import Line, line, wrap
 from .present.transcript import whole
 from .screens.choose import Choose
 from .screens.help import Help
-from .screens.prompt import Asked, Prompt
+from .screens.prompt import Asked, Completed, Prompt
 
 if TYPE_CHECKING:
     from .app import Console
@@ -48,6 +49,9 @@ class Tools:
                 self._help()
             case "app.command":
                 self._command()
+            case "filter.edit" if self._app.trail.here.kind in FILTERS_THE_QUEUE:
+                self._app.open(Place("queue"))
+                self._app.view.edit_filter("")
             case "filter.add" | "filter.exclude":
                 self._narrow(action, action.id == "filter.exclude")
             case "out.copy":
@@ -101,7 +105,7 @@ class Tools:
         def chosen(choice: Choice | None) -> None:
             if choice is not None:
                 whose = offers.recipient if choice.key == "t" else ""
-                app.run_worker(self._copied(choice, whose), group="tool", exclusive=True)
+                app.run_worker(partial(self._copied, choice, whose), group="tool", exclusive=True)
 
         app.push_screen(Choose("Copy", texts), chosen)
 
@@ -153,7 +157,7 @@ class Tools:
 
     def _named(self, name: str | None) -> None:
         if name and name.strip():
-            self._app.run_worker(self._write(name.strip()), group="tool", exclusive=True)
+            self._app.run_worker(partial(self._write, name.strip()), group="tool", exclusive=True)
 
     async def _write(self, name: str) -> None:
         app = self._app
@@ -192,7 +196,7 @@ class Tools:
         """Opened at once: what is typed next is meant for it."""
         here = self._app.standing
         known = names(here.screens, here.place)
-        asked = Asked(":", self._checked, complete=lambda text: completed(text, known))
+        asked = Asked(":", self._checked, complete=lambda text: Completed(completed(text, known)))
         self._app.push_screen(Prompt(asked, self._history), self._entered)
 
     def _entered(self, text: str | None) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from mailtui.console.forms import LONGEST, Field, Form, Order, Typing, Wrong
+from mailtui.console.editing import SHORT
+from mailtui.console.forms import Field, Form, Order, Typing, Wrong
 from mailtui.control import api
 
 
@@ -40,7 +41,7 @@ def test_only_characters_of_a_line_are_taken_and_not_too_many() -> None:
     typing = Typing(FORM)
     typing.insert("a\nb\x1b[31m\u202ec")
     assert typing.text == "ab[31mc"
-    typing.insert("x" * LONGEST)
+    typing.insert("x" * SHORT)
     assert typing.text == "ab[31mc"
 
 

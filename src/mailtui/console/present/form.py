@@ -47,10 +47,14 @@ def _field(field: Field, value: str, at: int | None, room: int) -> list[Line]:
     label = line((f"{field.name:<{_LABEL}}", "strong" if at is not None else "dim"))
     if at is None:
         return [fit((*label, *(line(value) if value else line(("-", "dim")))), room)]
-    left = window(value[:at], room - _LABEL - 2)
-    right = cut(safe_text(value[at:]), max(room - _LABEL - width(left) - 1, 0))
-    typed = line((left, "input"), ("_", "accent"), (right, "input"))
-    return [fit((*label, *typed), room), line((" " * _LABEL + field.hint, "dim"))]
+    return [fit((*label, *typed(value, at, room - _LABEL)), room), line((" " * _LABEL + field.hint, "dim"))]
+
+
+def typed(text: str, at: int, room: int) -> Line:
+    """A text that is typed in `room` cells: as much of it around the cursor as there is room for."""
+    left = window(text[:at], room - 2)
+    right = cut(safe_text(text[at:]), max(room - width(left) - 1, 0))
+    return line((left, "input"), ("_", "accent"), (right, "input"))
 
 
 def window(text: str, room: int) -> str:

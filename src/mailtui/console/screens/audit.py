@@ -109,4 +109,4 @@ class Audit(View):
 
     def on_virtual_table_wanted(self) -> None:
         """The list goes on."""
-        self.run_worker(self._more(), group="page", exclusive=True)
+        self.run_worker(self._more, group="page", exclusive=True)

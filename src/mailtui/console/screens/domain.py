@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, TypeVar
 
 from textual.app import ComposeResult
@@ -187,7 +188,7 @@ class Domain(View):
         elif action in ("pane.next", "pane.previous"):
             self._switch()
         elif action in ("item.next", "item.previous"):
-            self.run_worker(self._sibling(1 if action == "item.next" else -1), group="sibling", exclusive=True)
+            self.run_worker(partial(self._sibling, 1 if action == "item.next" else -1), group="sibling", exclusive=True)
         else:
             return action.startswith(_MOVES) and (self.senders if self.senders.active else self.responses).perform(
                 action

@@ -82,7 +82,7 @@ class Live(View):
         """Nothing is asked for in intervals: what happens comes by itself."""
         if self._listens_to is None:
             self._listens_to = self.place.subject
-            self.run_worker(self._listen(), group="stream", exclusive=True)
+            self.run_worker(self._listen, group="stream", exclusive=True)
 
     # --- the stream
 
@@ -178,7 +178,7 @@ class Live(View):
         if action in ("view.follow", "row.last"):
             self._follow(not self.following or action == "row.last")
         elif action == "row.open":
-            self.run_worker(self._open(), group="open", exclusive=True)
+            self.run_worker(self._open, group="open", exclusive=True)
         elif action == "filter.edit":
             self.bar.edit()
         elif action == "filter.clear":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from msgspec.structs import replace
@@ -177,12 +178,12 @@ class Message(View):
         elif action == "fail.next":
             self._fail()
         elif action in ("item.next", "item.previous"):
-            self.run_worker(self._sibling(action == "item.next"), group="sibling", exclusive=True)
+            self.run_worker(partial(self._sibling, action == "item.next"), group="sibling", exclusive=True)
         elif action == "filter.edit":
             return False
         elif self.recipients.active and action.startswith(("row.", "page.")):
             moved = self.recipients.perform(action)
-            self.run_worker(self._one(), group="one", exclusive=True)
+            self.run_worker(self._one, group="one", exclusive=True)
             return moved
         else:
             lower = self.paper if self._shows else self.dialogue
@@ -217,7 +218,7 @@ class Message(View):
         self.paper.rows.clear()
         self.paper.title = papers.title(paper, self.place.subject)
         self._switch(below=True)
-        self.run_worker(self._ask_for(paper), group="paper", exclusive=True)
+        self.run_worker(partial(self._ask_for, paper), group="paper", exclusive=True)
 
     async def _ask_for(self, paper: papers.Paper) -> None:
         if paper != "history" and paper not in self._octets:
@@ -268,4 +269,4 @@ class Message(View):
         if not message.table.active:
             self._switch()
         if message.table is self.recipients:
-            self.run_worker(self._one(), group="one", exclusive=True)
+            self.run_worker(self._one, group="one", exclusive=True)

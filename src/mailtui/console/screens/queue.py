@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from msgspec.structs import replace
@@ -219,11 +220,11 @@ class Queue(View):
         if action == "row.open":
             self._open()
         elif action == "row.first":
-            self.run_worker(self._first_row(), group="page", exclusive=True)
+            self.run_worker(self._first_row, group="page", exclusive=True)
         elif action == "row.last":
-            self.run_worker(self._last(), group="page", exclusive=True)
+            self.run_worker(self._last, group="page", exclusive=True)
         elif action == "filter.edit":
-            self.bar.edit()
+            self.edit_filter(self.place.subject)
         elif action == "filter.clear":
             self.post_message(Open(Place("queue")))
         elif action == "view.preview":
@@ -232,6 +233,11 @@ class Queue(View):
         else:
             return self.table.perform(action)
         return True
+
+    def edit_filter(self, text: str) -> None:
+        """In the bar."""
+        self.bar.put(text)
+        self.bar.edit()
 
     async def _first_row(self) -> None:
         if self._in_front:
@@ -252,11 +258,11 @@ class Queue(View):
 
     def on_virtual_table_wanted(self, message: VirtualTable.Wanted) -> None:
         """The window comes to an end."""
-        self.run_worker(self._more(message.direction), group="page", exclusive=True)
+        self.run_worker(partial(self._more, message.direction), group="page", exclusive=True)
 
     def on_filter_bar_typed(self, message: FilterBar.Typed) -> None:
         """Count what would be found."""
-        self.run_worker(self._count(message.text), group="count", exclusive=True)
+        self.run_worker(partial(self._count, message.text), group="count", exclusive=True)
 
     async def on_filter_bar_kept(self, message: FilterBar.Kept) -> None:
         """Show what it finds, unless it is wrong."""

@@ -170,4 +170,4 @@ class Suppress(View):
 
     def on_virtual_table_wanted(self, message: VirtualTable.Wanted) -> None:
         """The list of entries goes on."""
-        self.run_worker(self._more(), group="page", exclusive=True)
+        self.run_worker(self._more, group="page", exclusive=True)
