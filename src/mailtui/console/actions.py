@@ -41,23 +41,26 @@ MANY, SHARE = 1000, 0.1
 @dataclass(frozen=True)
 class Scope:
     """What a change is about: some recipients by id, or all that a filter finds ("" with `everything`);
-    `to` is the route of a reroute."""
+    `to` is the route of a reroute, `reason` why, `now` that a retry is not spread."""
 
-    kind: Literal["cursor", "marked", "filter"]
+    kind: Literal["cursor", "marked", "named", "filter"]
     ids: tuple[str, ...] = ()
     filter: str = ""
     to: str = ""
+    reason: str = ""
+    now: bool = False
 
     @property
     def words(self) -> tuple[str, ...]:
         """The same on a command line."""
         chosen = (self.filter,) if self.filter else ("--all",) if self.kind == "filter" else self.ids
-        return ("--to", self.to, *chosen) if self.to else chosen
+        options = (*(("--to", self.to) if self.to else ()), *(("--reason", self.reason) if self.reason else ()))
+        return (*options, *(("--now",) if self.now else ()), *chosen)
 
     @property
     def title(self) -> str:
-        """For the dialog: `cursor`, `3 marked`, `filter`."""
-        return f"{len(self.ids)} marked" if self.kind == "marked" else self.kind
+        """For the dialog: `cursor`, `3 marked`, `2 named`, `filter`."""
+        return f"{len(self.ids)} {self.kind}" if self.kind in ("marked", "named") else self.kind
 
     @property
     def empty(self) -> bool:
@@ -209,7 +212,15 @@ def request_for(verb: type[api.Action], scope: Scope) -> api.Action:
         request = verb(filter=scope.filter, everything=not scope.filter, dry_run=True)
     else:
         request = verb(ids=scope.ids, dry_run=True)
+    request = replace(request, reason=scope.reason) if scope.reason else request
+    if isinstance(request, api.Retry) and scope.now:
+        return replace(request, now=True)
     return replace(request, to=scope.to) if isinstance(request, api.Reroute) else request
+
+
+def careful(environment: str) -> bool:
+    """Whether everything needs one confirmation more there."""
+    return environment.lower() in ("prod", "production")
 
 
 def tier(verb: type[api.Action], recipients: int, waiting: int, environment: str) -> Tier:
@@ -217,8 +228,8 @@ def tier(verb: type[api.Action], recipients: int, waiting: int, environment: str
     final = verb in (api.Purge, api.Bounce)
     much = recipients > MANY or (recipients > 10 and recipients > waiting * SHARE)
     plain = 2 if final or much else 0 if recipients == 1 else 1
-    careful = plain + 1 if environment.lower() in ("prod", "production") else plain
-    return 2 if careful >= 2 else 1 if careful == 1 else 0
+    raised = plain + careful(environment)
+    return 2 if raised >= 2 else 1 if raised == 1 else 0
 
 
 def command_line(verb: type[api.Action], scope: Scope) -> str:

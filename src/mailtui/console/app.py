@@ -30,6 +30,7 @@ from .change import Changes
 from .forms import Filled, Form
 from .launch import Ended, Options
 from .link import Link
+from .orders import About, Asks
 from .place import Place, Trail
 from .present import frame
 from .present.line import BLANK, Line, Tone, edges, fit, line
@@ -49,6 +50,7 @@ from .screens.view import Open, Say, Shared, View
 from .terminal import Net, record_crash
 from .tools import Tools
 from .widgets.canvas import Canvas
+from .workers import alone
 
 #: Every screen there is; a new one is added here.
 VIEWS: Final[tuple[type[View], ...]] = (Overview, Queue, Message, Domains, Domain, Incident, Live, Suppress, Audit)
@@ -216,7 +218,7 @@ class Console(App[Ended]):
     # --- actions
 
     async def on_event(self, event: events.Event) -> None:
-        """Keys in their order: where no field is typed in, each is done before the next is looked at, so that what follows `:` finds a line."""
+        """Keys in their order: where nothing is typed in, each is done before the next is looked at, so that `:` comes before its line."""
         if (
             isinstance(event, events.Key)
             and not event.is_forwarded
@@ -292,6 +294,13 @@ class Console(App[Ended]):
         else:
             self._change(self.changes.make(action, scope))
 
+    def order(self, asks: Asks, about: About, given: Mapping[str, str]) -> None:
+        """A change that needs words, with those that are given."""
+        if missing := BY_ID["app.undo"].missing(self.standing):
+            self.say(missing, "warn")
+        else:
+            self._change(self.changes.order(asks, about, given))
+
     def _change(self, change: Coroutine[object, object, bool]) -> None:
         if self.changes.running:
             change.close()
@@ -309,17 +318,17 @@ class Console(App[Ended]):
         return await self.push_screen_wait(Confirm(action, scope, plan, tier))
 
     async def _filled(self, form: Form, values: Mapping[str, str], error: str) -> Filled | None:
-        return await self.push_screen_wait(Ask(form, values, error))
+        return await self.push_screen_wait(Ask(form, values, error, self.changes.word))
 
     def _back(self) -> None:
         if self.changes.running:
             self.changes.stop()
         elif self.trail.back():
-            self.run_worker(self._arrive, group="place", exclusive=True)
+            alone(self, self._arrive, "place")
 
     def _quit(self) -> None:
         if self.trail.back():
-            self.run_worker(self._arrive, group="place", exclusive=True)
+            alone(self, self._arrive, "place")
         elif self.options.leaves == "ask":
             self.push_screen(Leave(), self._leave)
         else:
@@ -333,7 +342,7 @@ class Console(App[Ended]):
         """Go to a place."""
         self.trail.open(place)
         self._turn()
-        self.run_worker(self._arrive, group="place", exclusive=True)
+        alone(self, self._arrive, "place")
 
     def on_open(self, message: Open) -> None:
         """A screen asks to go somewhere."""

@@ -1,6 +1,7 @@
 """What is asked before a change that needs words: fields, what they make, and typing in them; pure.
 
-Owned here: those values and which field is typed in. How a line is edited stands in `editing`. Which forms there are stands in `orders`, how one looks in `present.form`.
+Owned here: those values and which field is typed in. How a line is edited stands in `editing`, which forms there are in `orders`, how one
+looks in `present.form`.
 """
 
 from __future__ import annotations
@@ -85,6 +86,11 @@ class Typing:
     def last(self) -> bool:
         """Whether the field that is typed in is the last one."""
         return self.active + 1 >= len(self._names)
+
+    @property
+    def text(self) -> str:
+        """What stands in the field that is typed in."""
+        return self._line.text
 
     @property
     def at(self) -> int:

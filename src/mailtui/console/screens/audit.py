@@ -17,6 +17,7 @@ from mailtui.console.present.detail import WIDTH
 from mailtui.console.present.line import Line, line
 from mailtui.console.widgets.rows import Rows
 from mailtui.console.widgets.table import Look, VirtualTable
+from mailtui.console.workers import alone
 from mailtui.control import api
 from mailtui.views import AuditRow
 
@@ -109,4 +110,4 @@ class Audit(View):
 
     def on_virtual_table_wanted(self) -> None:
         """The list goes on."""
-        self.run_worker(self._more, group="page", exclusive=True)
+        alone(self, self._more, "page")

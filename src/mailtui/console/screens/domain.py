@@ -22,6 +22,7 @@ from mailtui.console.present.line import Line, beside
 from mailtui.console.widgets.canvas import Canvas
 from mailtui.console.widgets.rows import Rows
 from mailtui.console.widgets.table import Look, VirtualTable
+from mailtui.console.workers import alone
 from mailtui.control.api import Incidents, QueueCount, QueueDomains, QueueReasons
 from mailtui.control.api_history import Failures, Samples
 from mailtui.control.api_shaping import ShapingList
@@ -188,7 +189,7 @@ class Domain(View):
         elif action in ("pane.next", "pane.previous"):
             self._switch()
         elif action in ("item.next", "item.previous"):
-            self.run_worker(partial(self._sibling, 1 if action == "item.next" else -1), group="sibling", exclusive=True)
+            alone(self, partial(self._sibling, 1 if action == "item.next" else -1), "sibling")
         else:
             return action.startswith(_MOVES) and (self.senders if self.senders.active else self.responses).perform(
                 action

@@ -24,6 +24,7 @@ from mailtui.console.widgets.bar import FilterBar
 from mailtui.console.widgets.canvas import Canvas
 from mailtui.console.widgets.rows import Rows
 from mailtui.console.widgets.table import Look, VirtualTable
+from mailtui.console.workers import alone
 from mailtui.control.api import Entry, Log, QueueList, Status
 
 from .view import Open, Say, Shared, View
@@ -82,7 +83,7 @@ class Live(View):
         """Nothing is asked for in intervals: what happens comes by itself."""
         if self._listens_to is None:
             self._listens_to = self.place.subject
-            self.run_worker(self._listen, group="stream", exclusive=True)
+            alone(self, self._listen, "stream")
 
     # --- the stream
 
@@ -178,7 +179,7 @@ class Live(View):
         if action in ("view.follow", "row.last"):
             self._follow(not self.following or action == "row.last")
         elif action == "row.open":
-            self.run_worker(self._open, group="open", exclusive=True)
+            alone(self, self._open, "open")
         elif action == "filter.edit":
             self.bar.edit()
         elif action == "filter.clear":

@@ -26,6 +26,7 @@ from mailtui.console.present.queue import answer
 from mailtui.console.widgets.canvas import Canvas
 from mailtui.console.widgets.rows import Rows
 from mailtui.console.widgets.table import Look, VirtualTable
+from mailtui.console.workers import alone
 from mailtui.control.api import Content, QueueList, Show, Why
 from mailtui.views import AttemptView, MessageView, QueueRow
 
@@ -178,12 +179,12 @@ class Message(View):
         elif action == "fail.next":
             self._fail()
         elif action in ("item.next", "item.previous"):
-            self.run_worker(partial(self._sibling, action == "item.next"), group="sibling", exclusive=True)
+            alone(self, partial(self._sibling, action == "item.next"), "sibling")
         elif action == "filter.edit":
             return False
         elif self.recipients.active and action.startswith(("row.", "page.")):
             moved = self.recipients.perform(action)
-            self.run_worker(self._one, group="one", exclusive=True)
+            alone(self, self._one, "one")
             return moved
         else:
             lower = self.paper if self._shows else self.dialogue
@@ -218,7 +219,7 @@ class Message(View):
         self.paper.rows.clear()
         self.paper.title = papers.title(paper, self.place.subject)
         self._switch(below=True)
-        self.run_worker(partial(self._ask_for, paper), group="paper", exclusive=True)
+        alone(self, partial(self._ask_for, paper), "paper")
 
     async def _ask_for(self, paper: papers.Paper) -> None:
         if paper != "history" and paper not in self._octets:
@@ -269,4 +270,4 @@ class Message(View):
         if not message.table.active:
             self._switch()
         if message.table is self.recipients:
-            self.run_worker(self._one, group="one", exclusive=True)
+            alone(self, self._one, "one")

@@ -14,20 +14,12 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.screen import ModalScreen
 
-from mailtui.console.commands import History
+from mailtui.console.commands import Completed, History
 from mailtui.console.editing import LONG, Editor
 from mailtui.console.present.form import typed
 from mailtui.console.present.line import Line, line
 from mailtui.console.widgets.canvas import Canvas
 from mailtui.display import width
-
-
-@dataclass(frozen=True)
-class Completed:
-    """A line that was completed, and what it may go on with."""
-
-    text: str
-    choices: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

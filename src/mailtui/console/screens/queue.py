@@ -26,6 +26,7 @@ from mailtui.console.widgets.bar import FilterBar
 from mailtui.console.widgets.canvas import Canvas
 from mailtui.console.widgets.rows import Rows
 from mailtui.console.widgets.table import Look, VirtualTable
+from mailtui.console.workers import alone
 from mailtui.control.api import QueueCount, QueueList
 from mailtui.views import Counts, QueuePage, QueueRow
 
@@ -220,9 +221,9 @@ class Queue(View):
         if action == "row.open":
             self._open()
         elif action == "row.first":
-            self.run_worker(self._first_row, group="page", exclusive=True)
+            alone(self, self._first_row, "page")
         elif action == "row.last":
-            self.run_worker(self._last, group="page", exclusive=True)
+            alone(self, self._last, "page")
         elif action == "filter.edit":
             self.edit_filter(self.place.subject)
         elif action == "filter.clear":
@@ -258,11 +259,11 @@ class Queue(View):
 
     def on_virtual_table_wanted(self, message: VirtualTable.Wanted) -> None:
         """The window comes to an end."""
-        self.run_worker(partial(self._more, message.direction), group="page", exclusive=True)
+        alone(self, partial(self._more, message.direction), "page")
 
     def on_filter_bar_typed(self, message: FilterBar.Typed) -> None:
         """Count what would be found."""
-        self.run_worker(partial(self._count, message.text), group="count", exclusive=True)
+        alone(self, partial(self._count, message.text), "count")
 
     async def on_filter_bar_kept(self, message: FilterBar.Kept) -> None:
         """Show what it finds, unless it is wrong."""

@@ -17,6 +17,7 @@ from mailtui.console.present.detail import WIDTH
 from mailtui.console.present.line import Line, line
 from mailtui.console.widgets.rows import Rows
 from mailtui.console.widgets.table import Look, VirtualTable
+from mailtui.console.workers import alone
 from mailtui.control.api_holdrules import HoldRuleList
 from mailtui.control.api_suppress import SuppressList
 from mailtui.control.api_suspend import Suspensions
@@ -170,4 +171,4 @@ class Suppress(View):
 
     def on_virtual_table_wanted(self, message: VirtualTable.Wanted) -> None:
         """The list of entries goes on."""
-        self.run_worker(self._more, group="page", exclusive=True)
+        alone(self, self._more, "page")
