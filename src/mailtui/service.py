@@ -224,13 +224,13 @@ class Desk:
     async def cancel(self, request: api.Cancel, actor: str) -> AuditRow:
         await self._operator.cancel(request.action)
         await self._chronicle.note(actor, request, f"action {request.action}")
-        (row,) = await audit.audit(self._reader, audit.Wanted(1, request.action + 1))
+        (row,) = await audit.audit(self._reader, audit.Wanted(1, request.action + 1), self._relay.config.queue.trash)
         return row
 
     async def audit(self, request: api.Audit) -> tuple[AuditRow, ...]:
         since = moment_of(request.since, time.time()) if request.since else 0.0
         wanted = audit.Wanted(request.limit, request.before, request.actor, request.verb, since)
-        return await audit.audit(self._reader, wanted)
+        return await audit.audit(self._reader, wanted, self._relay.config.queue.trash)
 
     # ------------------------------------------------------------------ the relay as a whole
 

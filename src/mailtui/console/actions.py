@@ -32,7 +32,9 @@ FILTERED: Final = FILTERS_THE_QUEUE | {"queue", "live"}
 LIVE: Final = frozenset({"live"})
 MESSAGE: Final = frozenset({"message"})
 #: Where rows have values that a filter knows.
-VALUES: Final = frozenset({"overview", "queue", "message"})
+VALUES: Final = LISTS
+#: Where the cursor is on a destination that can be followed.
+TRACED: Final = frozenset({"overview", "queue", "message", "domains", "domain", "live"})
 PANES: Final = frozenset({"overview", "message", "domain", "suppress"})
 #: Recipients from which even what can be undone must be typed, and the part of the queue.
 MANY, SHARE = 1000, 0.1
@@ -140,6 +142,20 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("view.preview", "p", "preview", "the preview below the list, or none", "view", QUEUE, foot=1),
     Action(
         "view.follow", "F", "follow", "go on with what happens, or stop; scrolling up stops too", "view", LIVE, foot=8
+    ),
+    Action(
+        "view.trace",
+        "T",
+        "trace",
+        "follow one destination; in Live again: its next attempt only",
+        "view",
+        TRACED,
+        foot=2,
+    ),
+    Action("fail.previous", "E", "previous failure", "the line before that says no", "view", MESSAGE),
+    Action("view.wrap", "w", "wrap", "long lines in full, or cut", "view", MESSAGE),
+    Action(
+        "attempt.diff", "d", "differences", "this attempt and the one before, line by line", "view", MESSAGE, foot=1
     ),
     Action("fail.next", "e", "next failure", "the next line of the dialogue that says no", "view", MESSAGE, foot=4),
     Action("view.fold", "Z", "fold", "replies of several lines in one, or in full", "view", MESSAGE, foot=1),

@@ -95,7 +95,7 @@ class CommandLine:
             case Do(action, Scope() as scope):
                 app.change(action, scope)
             case Fill(asks, values, about):
-                app.order(asks, about, dict(values))
+                app.order(asks, about, dict(values) or {"reason": ""})
             case Lookup(entry):
                 alone(app, partial(self._lists.lookup, entry), "tool")
             case Bundle(request, out):

@@ -46,7 +46,7 @@ FIELDS: Final = (
         "next",
         "tries",
     ),
-    *("size", "rule", "group", "class", "code", "reply", "stage", "host", "mx", "tls", "route"),
+    *("size", "rule", "action", "group", "class", "code", "reply", "stage", "host", "mx", "tls", "route"),
 )
 STATES: Final = ("queued", "sending", "deferred", "held", "delivered", "bounced", "suppressed", "purged")
 

@@ -66,14 +66,16 @@ class Lists:
             batches = _read(wanted.path, wanted.kind)
         except (OSError, UnicodeDecodeError, ControlError) as error:
             told = (error.strerror or "cannot be read") if isinstance(error, OSError) else str(error)
-            self._app.say(f"{wanted.path}: {told}" if isinstance(error, OSError) else told, "bad")
+            self._app.say(f"{Path(wanted.path).name}: {told}" if isinstance(error, OSError) else told, "bad")
             return
         differences = await self._sent(batches, "", True)
         if differences is None:
             return
         n = Counter(found.change for found in differences)
         if not n["add"] + n["change"]:
-            self._app.say(f"{wanted.path} changes nothing: {n['same']:,} the same, {n['past']:,} past", "warn")
+            self._app.say(
+                f"{Path(wanted.path).name} changes nothing: {n['same']:,} the same, {n['past']:,} past", "warn"
+            )
             return
         form = _importing(wanted, differences)
         filled = await self._app.push_screen_wait(Ask(form, {"reason": wanted.reason}, "", self._app.changes.word))

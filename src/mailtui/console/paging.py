@@ -5,6 +5,7 @@ Owned here: asking for one page after the other.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
@@ -19,9 +20,18 @@ from .link import Link, Trouble
 PAGE: Final = 2000
 
 
+#: Words of a filter that mean what is finished too.
+_FINISHED: Final = re.compile(r"(?i)(?<![\w-])(?:action[:=<>]|(?:state|st)[:=][\w,*?]*(?:deliv|boun|supp|purg))")
+
+
+def with_history(filter: str) -> bool:
+    """Whether a filter asks for what is finished: by its state, or by the action that may have finished it."""
+    return _FINISHED.search(filter) is not None
+
+
 async def pages(link: Link, filter: str, limit: int = PAGE) -> AsyncIterator[Sequence[QueueRow] | Trouble]:
     """All that a filter finds, page by page; trouble is the last."""
-    request: QueueList | None = QueueList(filter=filter, limit=limit)
+    request: QueueList | None = QueueList(filter=filter, history=with_history(filter), limit=limit)
     while request is not None:
         page = await link.ask(request)
         yield page if isinstance(page, Trouble) else page.rows

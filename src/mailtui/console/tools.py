@@ -21,7 +21,7 @@ from . import outlets
 from .actions import FILTERS_THE_QUEUE, Action
 from .command_line import CommandLine
 from .link import Trouble
-from .offers import Choice, narrowed
+from .offers import Choice, narrowed, word
 from .palette import palette
 from .place import Place
 from .present import help as helps
@@ -53,6 +53,8 @@ class Tools:
             case "filter.edit" if self._app.trail.here.kind in FILTERS_THE_QUEUE:
                 self._app.open(Place("queue"))
                 self._app.view.edit_filter("")
+            case "view.trace" if self._app.trail.here.kind != "live":
+                self._trace(action)
             case "filter.add" | "filter.exclude":
                 self._narrow(action, action.id == "filter.exclude")
             case "out.copy":
@@ -72,18 +74,29 @@ class Tools:
         kind, now = app.trail.here.kind, app.standing
         app.push_screen(Help(f"Help: {kind}", lambda room: helps.page(kind, app.keys, now, room)))
 
+    def _trace(self, action: Action) -> None:
+        """What happens to the destination under the cursor, from now on."""
+        name = self._app.view.about().destination
+        if name:
+            self._app.open(Place("live", word("domain", name)))
+            self._app.say(f"tracing {name}: T stops after its next attempt, ctrl+x shows everything again", "accent")
+        else:
+            self._app.say(f"{action.label}: no destination is under the cursor", "dim")
+
     # --- the filter
 
     def _narrow(self, action: Action, without: bool) -> None:
         """By the value that is chosen; where there is one only, by that."""
         app, words = self._app, self._app.view.offers().words
-        filter = app.trail.here.subject if app.trail.here.kind == "queue" else app.view.shared.filter
-        if app.trail.here.kind == "overview":
-            filter = ""
+        here = app.trail.here
+        filter = (
+            here.subject if here.kind in ("queue", "live") else app.view.shared.filter if here.kind == "message" else ""
+        )
+        target = "live" if here.kind == "live" else "queue"
 
         def chosen(choice: Choice | None) -> None:
             if choice is not None:
-                app.open(Place("queue", narrowed(filter, choice.value, without)))
+                app.open(Place(target, narrowed(filter, choice.value, without)))
 
         if not words:
             app.say(f"{action.label}: there is nothing under the cursor", "dim")

@@ -14,6 +14,7 @@ from textual.app import ComposeResult
 
 from mailtui.console.actions import Scope
 from mailtui.console.link import Link, Trouble
+from mailtui.console.offers import Choice, Offers, of_destination, texts, values
 from mailtui.console.orders import About
 from mailtui.console.place import Place
 from mailtui.console.present import domain as says
@@ -175,6 +176,18 @@ class Domain(View):
     def about(self) -> About:
         """The destination that is shown."""
         return About(destination=self.place.subject)
+
+    def offers(self) -> Offers:
+        """The destination, and the sender or kind of failure under the cursor."""
+        mine = of_destination(self.place.subject, self._facts.row.site if self._facts.row else "")
+        answer, sender = self.responses.rows.current, self.senders.rows.current
+        if self.senders.active and sender is not None:
+            words, told = values(("f", "from", sender.address or "<>")), texts(("a", "sender", sender.address))
+        else:
+            words = ()
+            told = texts(("r", "reply", answer.sample)) if answer is not None else ()
+        whole = Choice("m", "these messages", self._filter())
+        return Offers((*mine.words, *words, whole), (*mine.texts, *told, whole))
 
     def _filter(self) -> str:
         name, answer, sender = self.place.subject, self.responses.rows.current, self.senders.rows.current

@@ -81,14 +81,15 @@ class Ask(ModalScreen[Filled | None]):
             self._typing.insert(event.character)
 
     def _confirm(self, event: events.Key) -> None:
+        said = event.character or ""
         if event.key == "y" and self._typed == self._word and (order := self._order()):
             self.dismiss(Filled(self._typing.values, order))
         elif event.key == "backspace":
             self._typed = self._typed[:-1]
-        elif (
-            self._typed != self._word and event.character and event.is_printable and len(self._typed) < len(self._word)
-        ):
-            self._typed += event.character
+        elif said == "y" and not self._word.startswith(f"{self._typed}y"):
+            return  # it was meant to confirm, and is no letter of the word
+        elif said.isprintable() and len(self._typed) < len(self._word):
+            self._typed += said
 
     def _missing(self, values: Mapping[str, str]) -> str:
         """What is wrong with words that were given; that some are missing is seen."""

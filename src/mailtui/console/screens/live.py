@@ -15,6 +15,7 @@ from textual.app import ComposeResult
 
 from mailtui.console.actions import Scope
 from mailtui.console.link import Link, Trouble
+from mailtui.console.offers import Offers, command, texts, values, word
 from mailtui.console.place import Place
 from mailtui.console.present import live as says
 from mailtui.console.present.line import Line
@@ -26,6 +27,7 @@ from mailtui.console.widgets.rows import Rows
 from mailtui.console.widgets.table import Look, VirtualTable
 from mailtui.console.workers import alone
 from mailtui.control.api import Entry, Log, QueueList, Status
+from mailtui.events import Attempted
 
 from .view import Open, Say, Shared, View
 
@@ -35,6 +37,8 @@ TICK: Final = 0.15
 _PAST, _BEHIND, _AGAIN = 200, 2000, 1.0
 #: Seconds for which an answer is good enough, and what goes by itself.
 _FRESH: Final = 0.5
+#: How the filter of a trace begins.
+_TRACED: Final = "domain="
 _PASSING: Final = frozenset({"ended", "Unavailable", "RelayNotRunning"})
 #: Addresses that need no quoting in a filter.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
@@ -58,6 +62,7 @@ class Live(View):
         self._relay: object = None  # which run of the relay the numbers are of
         self._trouble = ""
         self._silent_since = 0.0
+        self._once = False  # the next attempt of what is traced is the last that is followed
         self._listens_to: str | None = None  # the filter of the stream that is open
 
     def compose(self) -> ComposeResult:
@@ -74,7 +79,7 @@ class Live(View):
             self._hush()
             self.tail.clear()
             self.table.rows.clear()
-            self._seq, self.following = 0, True
+            self._seq, self.following, self._once = 0, True, False
         await super().enter(place)
         self.bar.put(place.subject)
         self._show()
@@ -127,7 +132,15 @@ class Live(View):
 
     def _came(self, entry: Entry) -> None:
         self._seq = max(self._seq, entry.seq)
-        self.tail.heard(says.told(entry, self._next()))
+        moment = says.told(entry, self._next())
+        self.tail.heard(moment)
+        if self._once and isinstance(entry.event, Attempted):
+            self._once = False
+            self.tail.take()
+            self._follow(False)
+            self.table.rows.place(len(self.table.rows.items) - 1)
+            self._tell()
+            self.post_message(Say("that was its next attempt: enter opens the dialogue, F goes on", "ok"))
 
     def _hush(self) -> None:
         """Nobody looks: the stream is closed; where it was is known."""
@@ -174,9 +187,27 @@ class Live(View):
         """Nothing here is changed."""
         return Scope("cursor")
 
+    def offers(self) -> Offers:
+        """The event under the cursor."""
+        moment = self.table.rows.current
+        if moment is None:
+            return Offers()
+        domain = moment.address.rpartition("@")[2]
+        words = values(("t", "to", moment.address), ("d", "domain", domain), ("i", "id", moment.id))
+        shown = command("show", moment.id) if moment.id else ""
+        told = texts(
+            ("i", "id", moment.id),
+            ("a", "address", moment.address),
+            ("r", "text", moment.text),
+            ("c", "command", shown),
+        )
+        return Offers(words, told)
+
     def perform(self, action: str) -> bool:
         """Movement stops it, the end goes on; opening, the filter."""
-        if action in ("view.follow", "row.last"):
+        if action == "view.trace":
+            self._trace()
+        elif action in ("view.follow", "row.last"):
             self._follow(not self.following or action == "row.last")
         elif action == "row.open":
             alone(self, self._open, "open")
@@ -190,6 +221,19 @@ class Live(View):
         else:
             return False
         return True
+
+    def _trace(self) -> None:
+        """The destination of the event under the cursor; where one is traced already, its next attempt only."""
+        traced, moment = self.place.subject, self.table.rows.current
+        if traced.startswith(_TRACED):
+            self._once = not self._once
+            self._follow(True)
+            told = "stands still after the next attempt" if self._once else "goes on"
+            self.post_message(Say(f"{traced} {told}", "accent"))
+        elif moment is not None and (domain := moment.address.rpartition("@")[2]):
+            self.post_message(Open(Place("live", word("domain", domain))))
+        else:
+            self.post_message(Say("trace: this event is about no destination", "dim"))
 
     async def _open(self) -> None:
         """The message of the event under the cursor, at its recipient."""
