@@ -135,6 +135,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         for number, kind in enumerate(("overview", "queue", "domains", "incident", "live", "suppress", "audit"), 1)
     ),
     Action("filter.edit", "/", "filter", "edit the filter: enter keeps it, esc restores", "view", FILTERED, foot=9),
+    Action("list.find", "/", "look up", "what keeps mail from an address or @domain", "view", SUPPRESS, foot=9),
     Action("filter.clear", "ctrl+x", "no filter", "show everything again", "view", QUEUE | LIVE),
     Action("filter.add", "=", "only this", "add a value of the row under the cursor to the filter", "view", VALUES),
     Action("filter.exclude", "!", "not this", "find what has not that value of the row", "view", VALUES),

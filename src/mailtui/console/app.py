@@ -57,7 +57,7 @@ VIEWS: Final[tuple[type[View], ...]] = (Overview, Queue, Message, Domains, Domai
 #: The lines above and below a screen.
 _ABOVE, _BELOW = ("title", "tabs", "crumb"), ("status", "footer", "small")
 COLUMNS, ROWS = 80, 24
-_TALL: Final = 34
+_TALL, _WIDE = 34, 160
 #: Seconds between two looks whether something is due, and for which the status line keeps what was said.
 _TICK, _SAID = 0.25, 12.0
 _CRASHED: Final = 70
@@ -182,12 +182,16 @@ class Console(App[Ended]):
         own = self.changes.undoable if self.valid(BY_ID["app.undo"]) else 0
         undo = line((f"u undo({own}) ", "dim")) if own else BLANK
         self._show("status", edges(line((" " + text, tone)), undo, room))
-        keys = [
-            (self.keys.get(action.id, action.keys).split(",")[0], action.label, action.foot)
+        keys = [(key, action.label, action.foot) for key, action in self._foot()]
+        self._show("footer", frame.footer(keys, room))
+
+    def _foot(self) -> list[tuple[str, Action]]:
+        """What the footer may tell: the first key of each action that can be done here and now."""
+        return [
+            (self.keys.get(action.id, action.keys).split(",")[0], action)
             for action in ACTIONS
             if action.foot and self.valid(action) and not action.missing(self.standing)
         ]
-        self._show("footer", frame.footer(keys, room))
 
     def _show(self, name: str, whole: Line) -> None:
         self._lines[name].show([fit(whole, self.size.width)])
@@ -203,8 +207,19 @@ class Console(App[Ended]):
         screen = self.screen_stack[0]
         screen.set_class(room < COLUMNS or height < ROWS, "small")
         screen.set_class(height >= _TALL, "-tall")
+        screen.set_class(room >= _WIDE, "-wide")
         self._lines["small"].show(frame.too_small(room, height))
         self.link.hurry()
+
+    def on_click(self, event: events.Click) -> None:
+        """A tab, or a key of the footer."""
+        if len(self.screen_stack) > 1 or event.widget is None:
+            return
+        if event.widget is self._lines["tabs"] and (kind := frame.tab_at(self._lines["tabs"].lines[0], event.x)):
+            self.action_perform(f"go.{kind}")
+        elif event.widget is self._lines["footer"] and (key := frame.key_at(self._lines["footer"].lines[0], event.x)):
+            shown = {frame.KEY_NAMES.get(one, one): action for one, action in self._foot()}
+            self.action_perform(shown[key].id)
 
     def on_app_focus(self) -> None:
         """Somebody looks."""

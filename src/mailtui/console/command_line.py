@@ -40,6 +40,18 @@ class CommandLine:
         """Opened at once: what is typed next is meant for it."""
         self._app.push_screen(Prompt(Asked(":", self._checked, complete=self._completed), self._history), self._entered)
 
+    def look_up(self) -> None:
+        """An address is asked for, and what keeps mail from it."""
+
+        async def right(text: str) -> Sequence[Line]:
+            return () if "@" in text else self._bad("an address, or @ and a domain")
+
+        def entered(text: str | None) -> None:
+            if text and text.strip():
+                self.do(Lookup(text.strip()))
+
+        self._app.push_screen(Prompt(Asked("look up:", right)), entered)
+
     def _completed(self, text: str) -> Completed:
         here = self._app.standing
         rows = self._app.link.known(QueueDomains)

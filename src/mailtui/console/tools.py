@@ -53,6 +53,8 @@ class Tools:
             case "filter.edit" if self._app.trail.here.kind in FILTERS_THE_QUEUE:
                 self._app.open(Place("queue"))
                 self._app.view.edit_filter("")
+            case "list.find":
+                self._line.look_up()
             case "view.trace" if self._app.trail.here.kind != "live":
                 self._trace(action)
             case "filter.add" | "filter.exclude":

@@ -52,6 +52,10 @@ class Attempts:
         return self.paper if self._shows else self.dialogue
 
     @property
+    def _room(self) -> int:
+        return self.shown.size.width or self._view.size.width
+
+    @property
     def _index(self) -> int:
         last = len(self.attempts) - 1
         return last if self._chosen is None else max(0, min(self._chosen, last))
@@ -100,7 +104,7 @@ class Attempts:
     def speak(self, now: datetime) -> None:
         """The dialogue as it is known."""
         table, index = self.dialogue, self._index
-        room = max(self._view.size.width - 8 - transcript.SPOKEN, 20)
+        room = max(self._room - 8 - transcript.SPOKEN, 20)
         lines = transcript.dialogue(self.attempts, index, room if self._wraps else transcript.UNBROKEN, self._folds)
         title = transcript.attempt_title(self.attempts, index, now)
         same = title == table.title and len(lines) == len(table.rows.items)
@@ -147,7 +151,7 @@ class Attempts:
         self._write()
 
     def _write(self) -> None:
-        paper, room = self._shows, max(self._view.size.width - 7, 20)
+        paper, room = self._shows, max(self._room - 7, 20)
         if paper == "history" and self._message is not None:
             self.paper.rows.start(papers.history(self._message, datetime.now(UTC), room), 0, True)
         elif paper == "differences":

@@ -107,7 +107,9 @@ class Queue(View):
     def _preview(self) -> None:
         preview = self._below
         if preview.display:
-            preview.show(says.preview(self.table.rows.current, self.size.width, preview.size.height, self._window.now))
+            preview.show(
+                says.preview(self.table.rows.current, preview.size.width, preview.size.height, self._window.now)
+            )
 
     def note(self) -> Line:
         """What is marked, and where the cursor is."""
