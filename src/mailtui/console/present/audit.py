@@ -54,9 +54,14 @@ def standing(one: AuditRow, now: datetime) -> tuple[str, Tone]:
     if one.undone:
         return "undone", "dim"
     if one.trash_until is not None and one.done and now < one.trash_until:
-        return f"trash {age((one.trash_until - now).total_seconds())}", "held"
+        return f"trash {_left((one.trash_until - now).total_seconds())}", "held"
     tones: dict[str, Tone] = {"open": "accent", "stopped": "warn"}
     return one.state, tones.get(one.state, "ok")
+
+
+def _left(seconds: float) -> str:
+    """`24h`, `40m`."""
+    return f"{seconds / 3600:.0f}h" if seconds >= 5400 else f"{seconds / 60:.0f}m"
 
 
 def _what(one: AuditRow) -> str:
