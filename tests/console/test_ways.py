@@ -16,7 +16,7 @@ from .conftest import Opened, Screen, put, settled
 
 @pytest.fixture(scope="module", autouse=True)
 def mail(relay: Relay) -> str:
-    queue_id = put(relay, "ana@ways.test", "bob@ways.test", "cleo@more-ways.test", sender="news@ways.example")
+    queue_id = put(relay, "ana@ways.test", "bob@ways.test", "cleo@ways.test", sender="news@ways.example")
     for tried in (1, 2):
         relay.post("retry", ids=[queue_id])
         settled(relay, f"id:{queue_id}%20tries:{tried}", "deferred")
@@ -37,7 +37,7 @@ async def test_a_purge_is_in_the_trash_and_shows_what_it_took(console: Opened, r
         await screen.press("enter")
         await screen.until(lambda: isinstance(screen.app.screen, Detail), "the action")
         await screen.sees(f"P {mail}.3")
-        assert "then the content goes" in screen.text and "cleo@more-ways.test" in screen.text
+        assert "then the content goes" in screen.text and "cleo@ways.test" in screen.text
         await screen.press("enter")
         await screen.until(lambda: screen.app.trail.here == Place("queue", f"action:{purged}"), "what was changed")
         await screen.until(lambda: f"{mail}.3" in screen.text and f"{mail}.1" not in screen.text, "only that")

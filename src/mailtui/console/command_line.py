@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mailtui.control.api import QueueCount, QueueDomains
+from mailtui.control.api import QueueAges, QueueCount, QueueDomains
 
 from . import outlets
 from .actions import Scope
@@ -54,8 +54,9 @@ class CommandLine:
 
     def _completed(self, text: str) -> Completed:
         here = self._app.standing
-        rows = self._app.link.known(QueueDomains)
-        domains = [row.destination for row in rows or ()]
+        link = self._app.link
+        named, aged = link.known(QueueDomains), link.known(QueueAges)
+        domains = {row.destination for row in named or ()} | {row.destination for row in aged or () if row.destination}
         return completed(text, names(here.screens, here.place), self._app.available_themes, domains)
 
     def _entered(self, text: str | None) -> None:
