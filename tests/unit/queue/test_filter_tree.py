@@ -63,7 +63,7 @@ _FACTS = """SELECT r.id, r.state, l.destination, ifnull(s.name, ''), l.route, m.
 _SQL: Final = [
     "UPDATE message SET user = 'Shop', client = '10.0.4.7', listener = '[::1]:587' WHERE id / 1000 % 2",
     "INSERT INTO action_item (action, recipient, state, next_attempt, expires_at, changed_at, attempts, before)"
-    " SELECT 2 - (id % 8 = 0), id, 'queued', 0, 0, 0, 0, 0 FROM recipient WHERE id % 4 = 0",
+    " SELECT 1 + (id >> 20) % 2, id, 'queued', 0, 0, 0, 0, 0 FROM recipient WHERE id % 2 = 0",
     "UPDATE recipient SET hold_rule = 2 WHERE id % 3 = 0",
     "UPDATE message SET subject = 'Invoice \"7\", 50%_off' WHERE id / 1000 % 3 = 0",
     "UPDATE message SET message_id = '' WHERE id / 1000 % 5 = 0",
