@@ -11,7 +11,7 @@ from mailtui.console.grammar import Given, Wrong, given, words
 def test_quotes_of_the_shell_go_and_those_of_the_filter_stay() -> None:
     said = words("""hold reply~"a b" 'c d' "e f" it's""")
     assert [word.text for word in said] == ["hold", 'reply~"a b"', "c d", "e f", "it's"]
-    assert [word.at for word in said] == [0, 5, 16, 22, 28]
+    assert [word.at for word in said] == [0, 5, 17, 23, 29]
 
 
 def test_options_stand_anywhere_and_a_filter_is_as_it_was_written() -> None:
