@@ -6,17 +6,16 @@ Owned here: that choice, and the errors of saying a moment wrong. The rows are `
 from __future__ import annotations
 
 import time
-from datetime import datetime
 from typing import Final
 
 from mailtui.control.api_history import Failures, Samples
 from mailtui.errors import ControlError
 from mailtui.findings import DestinationMoment, FailureRow, MomentRow
 from mailtui.queue import timeline
-from mailtui.queue.measures import duration, since
 from mailtui.queue.prune import SAMPLES
 from mailtui.queue.reader import Reader
 from mailtui.queue.timeline import Range
+from mailtui.times import TimeError, past
 
 #: A range longer than this many seconds is shown by hour, unless minutes are asked for.
 LONG: Final = 86_400.0
@@ -58,22 +57,8 @@ def range_of(begin: str, end: str, by: str, now: float) -> Range:
 
 
 def moment_of(text: str, now: float) -> float:
-    """POSIX seconds of `2h` (ago), a local time or day, or a moment of UTC with its Z. ControlError."""
-    for read in (_ago, since, _utc):
-        try:
-            return read(text, now)
-        except ValueError:
-            continue
-    raise ControlError("bad-moment", f'a moment is written like 2h (ago), 09:00 or 2026-11-22T09:00, not "{text}"')
-
-
-def _ago(text: str, now: float) -> float:
-    return now - duration(text)
-
-
-def _utc(text: str, now: float) -> float:
-    """An ISO moment that names its offset."""
-    found = datetime.fromisoformat(text)
-    if found.tzinfo is None:
-        raise ValueError("no offset")
-    return found.timestamp()
+    """POSIX seconds of `2h` (ago), a time of day, a day or both. ControlError."""
+    try:
+        return past(text, now)
+    except TimeError as error:
+        raise ControlError("bad-moment", error.reason, f"{error.hint}, or how long ago: 2h") from None

@@ -25,7 +25,7 @@ from mailtui.control.api_report import Report
 from mailtui.control.api_suppress import SuppressAdd, SuppressImport, SuppressList, SuppressLookup, SuppressRemove
 from mailtui.control.api_suspend import Resume, Suspend, Suspensions
 from mailtui.control.results import BackedUp, Disk, Draining, Flushed, Pruned, Rate, Rates, Reloaded, StatusView
-from mailtui.errors import ControlError
+from mailtui.errors import EX_USAGE, ControlError
 from mailtui.findings import DestinationMoment, FailureRow, ForecastRow, IncidentRow, MomentRow, WhyView
 from mailtui.grid_desk import GridDesk, window_seconds
 from mailtui.history_desk import HistoryDesk, moment_of
@@ -46,6 +46,7 @@ from mailtui.queue import (
     queries,
     why,
 )
+from mailtui.queue.notes import Notes
 from mailtui.queue.operate import Operator, TooMany
 from mailtui.queue.reader import Reader
 from mailtui.queue.schedule import Backoff
@@ -90,6 +91,7 @@ class Desk:
         self._history = HistoryDesk(reader)
         self._chronicle = Chronicle(relay)
         self._grids = GridDesk(reader)
+        self._notes = Notes(reader)
 
     # ------------------------------------------------------------------ reads
 
@@ -111,6 +113,7 @@ class Desk:
             rates=Rates(**{name: Rate(minute[name], quarter[name]) for name in NAMES}),
             disk=_disk(relay.store.path),
             trouble=tuple(self._trouble()),
+            notes=await self._notes.told(),
         )
 
     def _trouble(self) -> list[str]:
@@ -235,9 +238,11 @@ class Desk:
     # ------------------------------------------------------------------ the relay as a whole
 
     async def dns_flush(self, request: api.DnsFlush, actor: str) -> Flushed:
-        count = self._relay.resolver.flush(request.domain)
+        if bool(request.domain) == request.everything:
+            raise ControlError("bad-domain", "name one domain, or all of them (--all)", exit_code=EX_USAGE)
+        count = self._relay.resolver.flush(request.domain or None)
         self._relay.runner.forget_plans()
-        await self._chronicle.note(actor, request, request.domain, answers=count)
+        await self._chronicle.note(actor, request, request.domain or "all", answers=count)
         return Flushed(count)
 
     async def reload(self, request: api.Reload, actor: str) -> Reloaded:
@@ -280,10 +285,12 @@ class Desk:
         return await self._suppression.lookup(request.entry)
 
     async def suppress_add(self, request: SuppressAdd, actor: str) -> ListChange:
-        return await self._suppression.add(request.entry, request.reason, request.expires, request.note, actor)
+        return await self._suppression.add(
+            request.entry, request.reason, request.expires, request.note, actor, request.dry_run
+        )
 
     async def suppress_remove(self, request: SuppressRemove, actor: str) -> ListChange:
-        return await self._suppression.remove(request.entries, actor, request.reason, request.expect)
+        return await self._suppression.remove(request.entries, actor, request.reason, request.expect, request.dry_run)
 
     async def suppress_import(self, request: SuppressImport, actor: str) -> ListImport:
         return await self._suppression.merge(request.entries, actor, request.dry_run, request.reason)
@@ -302,7 +309,9 @@ class Desk:
     # ------------------------------------------------------------------ hold rules for new mail
 
     async def holdrule_add(self, request: api_holdrules.HoldRuleAdd, actor: str) -> HoldRule:
-        return await self._hold_rules.add(request.filter, request.lasts, request.until, actor, request.reason)
+        return await self._hold_rules.add(
+            request.filter, request.lasts, request.until, actor, request.reason, request.dry_run
+        )
 
     async def holdrule_list(self, request: api_holdrules.HoldRuleList) -> tuple[HoldRule, ...]:
         return await self._hold_rules.rules(request.everything, request.limit)

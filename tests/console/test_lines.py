@@ -80,7 +80,7 @@ async def test_what_is_wrong_is_pointed_at_in_the_line(console: Opened, mail: st
             part.rstrip() for part in screen.text.split("\n")
         )
         await screen.press("ctrl+u", *"suspend lines.test --for 2x --reason y", "enter")
-        await screen.sees('"2x" is not how long')
+        await screen.sees('"2x" is not a duration')
         assert "^^" in screen.text and isinstance(screen.app.screen, Prompt)
         await screen.press("ctrl+u", *"suspend li", "tab")
         await screen.sees(": suspend lines.test ")

@@ -37,7 +37,9 @@ def unsuppressing(about: About) -> Form:
 
     def build(values: Mapping[str, str]) -> Order:
         entries, reason = tuple(values["entries"].split()), values["reason"]
-        return order(SuppressRemove(entries, reason), "suppress remove", *given("--reason", reason), *entries)
+        return order(
+            SuppressRemove(entries=entries, reason=reason), "suppress remove", *given("--reason", reason), *entries
+        )
 
     fields = (Field("entries", hint="addresses or @domains, with blanks between them", required=True), MAYBE)
     return Form("Remove from the suppression list", "remove", fields, build, ("Mail to them goes again.",))
@@ -48,7 +50,7 @@ def unruling(about: About) -> Form:
 
     def build(values: Mapping[str, str]) -> Order:
         rule, reason = number(values["rule"]), values["reason"]
-        return order(HoldRuleRemove(rule, reason), "holdrule remove", *given("--reason", reason), str(rule))
+        return order(HoldRuleRemove(rule=rule, reason=reason), "holdrule remove", *given("--reason", reason), str(rule))
 
     fields = (Field("rule", hint="the number of a rule", required=True), MAYBE)
     facts = ("It holds no more new mail; what it held stays held until it is released.",)

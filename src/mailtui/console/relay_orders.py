@@ -48,19 +48,19 @@ def _order(request: object) -> Request[object]:
 def _path(text: str, reason: str) -> Request[object]:
     if not text.startswith("/"):
         raise Wrong(f'"{text[:40]}" is no absolute path: the relay writes it, wherever it runs')
-    return _order(api.Backup(text, reason))
+    return _order(api.Backup(path=text, reason=reason))
 
 
 def _flush(name: str, reason: str) -> Request[object]:
-    return _order(api.DnsFlush(name, reason))
+    return _order(api.DnsFlush(domain=name, reason=reason))
 
 
 def _lift(name: str, reason: str) -> Request[object]:
-    return _order(ShapingLift(name, reason))
+    return _order(ShapingLift(site=name, reason=reason))
 
 
 def _cancel(name: str, reason: str) -> Request[object]:
-    return _order(api.Cancel(number(name), reason))
+    return _order(api.Cancel(action=number(name), reason=reason))
 
 
 _RELOAD: Final = "The configuration is read again; what needs a restart is named."
@@ -68,10 +68,10 @@ _DRAIN: Final = "Nothing new is taken until a stop or restart; what is queued go
 _PRUNE: Final = "History and trash past their time are removed now: that is for good."
 
 TABLE: Final = (
-    RelayOrder("reload", _RELOAD, lambda _, why: _order(api.Reload(why))),
-    RelayOrder("drain", _DRAIN, lambda _, why: _order(api.Drain(why))),
-    RelayOrder("stop", "Nothing new is taken; then the relay ends.", lambda _, why: _order(api.Stop(why))),
-    RelayOrder("prune", _PRUNE, lambda _, why: _order(api.Prune(why))),
+    RelayOrder("reload", _RELOAD, lambda _, why: _order(api.Reload(reason=why))),
+    RelayOrder("drain", _DRAIN, lambda _, why: _order(api.Drain(reason=why))),
+    RelayOrder("stop", "Nothing new is taken; then the relay ends.", lambda _, why: _order(api.Stop(reason=why))),
+    RelayOrder("prune", _PRUNE, lambda _, why: _order(api.Prune(reason=why))),
     RelayOrder(
         "backup", "The relay writes a checked copy of its queue.", _path, "path", "an absolute path, not there yet"
     ),

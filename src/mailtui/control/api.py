@@ -237,11 +237,12 @@ class Audit(Request[tuple[AuditRow, ...]], frozen=True):
 
 
 class DnsFlush(Request[Flushed], frozen=True):
-    """Forget what DNS said about a domain."""
+    """Forget what DNS said about a domain, or about all of them."""
 
     name = "dns.flush"
     changes = True
-    domain: Annotated[str, Meta(description="a domain", max_length=255)]
+    domain: Annotated[str, Meta(description="a domain", max_length=255)] = ""
+    everything: Annotated[bool, Meta(description="every domain")] = False
     reason: Reason = ""
 
 

@@ -25,9 +25,8 @@ _STATE: Final = 10
 
 def state(row: DestinationRow, now: datetime) -> tuple[str, Tone]:
     """`susp 41m`, `fails` (tried lately, and nothing was taken), `partly`, `ok`, `waits` (not tried lately), `idle`."""
-    if row.suspended_until is not None:
-        open_end = row.suspended_until.year == datetime.max.year
-        return ("susp" if open_end else f"susp {_left(row.suspended_until, now)}"), "held"
+    if row.suspended:
+        return (f"susp {_left(row.suspended_until, now)}" if row.suspended_until else "susp"), "held"
     failed = row.deferred_15m + row.bounced_15m
     if failed:
         return ("partly", "warn") if row.delivered_15m else ("fails", "bad")
@@ -116,7 +115,7 @@ def folded(
 
 def note(position: int | None, rows: Sequence[DestinationRow], more: bool) -> Line:
     """For the breadcrumb: where the cursor is, and how many are suspended."""
-    suspended = sum(one.suspended_until is not None for one in rows)
+    suspended = sum(one.suspended for one in rows)
     parts: list[Part] = [(f"{suspended} suspended   ", "held")] if suspended else []
     where = f"row {position:,} of {len(rows):,}" if position else f"{len(rows):,} rows"
     parts.append((f"{where}{' and more' if more else ''}   tries of 15 min   most waiting first", "dim"))

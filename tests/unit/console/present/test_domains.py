@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from mailtui.console.present import domains
 from mailtui.console.present.line import cells
@@ -17,7 +18,9 @@ NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 def row(
     waiting: int = 0, held: int = 0, ok: int = 0, defer: int = 0, bounce: int = 0, until: datetime | None = None
 ) -> DestinationRow:
-    return DestinationRow("a.test", "mx.a.test", waiting, held, 7200, ok, defer, bounce, "throttled", until)
+    return DestinationRow(
+        "a.test", "mx.a.test", waiting, held, 7200, ok, defer, bounce, "throttled", until, until is not None
+    )
 
 
 @pytest.mark.parametrize(
@@ -32,7 +35,7 @@ def row(
         (row(ok=9, until=NOW + timedelta(minutes=41, seconds=20)), "susp 41m"),
         (row(until=NOW + timedelta(hours=2, minutes=13)), "susp 2h"),
         (row(until=NOW + timedelta(seconds=9)), "susp 9s"),
-        (row(until=datetime.max.replace(tzinfo=UTC)), "susp"),
+        (replace(row(), suspended=True), "susp"),
     ],
 )
 def test_the_state_is_one_word(one: DestinationRow, word: str) -> None:
