@@ -234,7 +234,7 @@ class Desk:
     async def cancel(self, request: api.Cancel, actor: str) -> AuditRow:
         await self._operator.cancel(request.action)
         await self._chronicle.note(actor, request, f"action {request.action}")
-        (row,) = await audit.audit(self._reader, audit.Wanted(1, request.action + 1))
+        (row,) = await audit.audit(self._reader, audit.Wanted(1, request.action + 1), self._relay.config.queue.trash)
         return row
 
     async def audit(self, request: api.Audit) -> tuple[AuditRow, ...]:
@@ -242,7 +242,7 @@ class Desk:
         since = moment_of(request.since, now) if request.since else 0.0
         until = moment_of(request.until, now) if request.until else audit.EVER
         wanted = audit.Wanted(request.limit, request.before, request.actor, request.verb, since, until)
-        return await audit.audit(self._reader, wanted)
+        return await audit.audit(self._reader, wanted, self._relay.config.queue.trash)
 
     # ------------------------------------------------------------------ the relay as a whole
 

@@ -12,6 +12,7 @@ from tests.control.conftest import put, settled
 from tests.kit.processes import Waited, free_port
 from tests.kit.relay import Relay
 from textual.pilot import Pilot
+from textual.widget import Widget
 
 from mailtui.console.app import Console
 from mailtui.console.launch import Ended, Options
@@ -55,6 +56,10 @@ class Screen:
     async def sees(self, text: str, timeout: float = 10.0) -> None:
         """Until a text is seen."""
         await self.until(lambda: text in self.text, f"{text!r} to be seen", timeout)
+
+    async def click(self, widget: Widget | str, offset: tuple[int, int], times: int = 1) -> None:
+        """The mouse, at cells of a widget."""
+        await self._pilot.click(widget, offset=offset, times=times)
 
     async def resize(self, columns: int, rows: int) -> None:
         """Another size."""

@@ -255,7 +255,7 @@ def test_a_form(evil: str) -> None:
         assert isinstance(one, Form)
         typing = Typing(one, {field.name: evil for field in one.fields})
         for confirming in (False, True):
-            drawn = form.dialog(one, typing, confirming, evil, evil)
+            drawn = form.dialog(one, typing, confirming, form.Said(evil, evil))
             assert {cells(whole) for whole in drawn} == {form.WIDTH}
             harmless(drawn)
     told = [

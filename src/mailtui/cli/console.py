@@ -33,6 +33,7 @@ def looks(command: F) -> F:
     for option in (
         click.option("--read-only", is_flag=True, help="Look, change nothing."),
         click.option("--ascii", "ascii_only", is_flag=True, help="Draw with ASCII characters alone."),
+        click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal: selecting text needs no key."),
         click.option("--theme", default="", metavar="NAME", help="Colours: relay-dark, relay-light, ansi-dark, ..."),
     ):
         command = option(command)
@@ -43,19 +44,20 @@ def looks(command: F) -> F:
 @click.argument("host", default="", metavar="[USER@HOST]")
 @looks
 @pass_context
-def attach(here: Context, host: str, read_only: bool, ascii_only: bool, theme: str) -> None:
+def attach(here: Context, host: str, read_only: bool, ascii_only: bool, theme: str, no_mouse: bool) -> None:
     """The console for a relay that runs; with a host, for the one over there, by ssh."""
     if host:
-        _over_there(host, read_only, ascii_only, theme)
+        _over_there(host, read_only, ascii_only, theme, no_mouse)
     control = here.socket_path()
-    sys.exit(open_console(Options(control, theme, ascii_only, read_only)).code)
+    sys.exit(open_console(Options(control, theme, ascii_only, read_only, mouse=not no_mouse)).code)
 
 
-def _over_there(host: str, read_only: bool, ascii_only: bool, theme: str) -> None:
+def _over_there(host: str, read_only: bool, ascii_only: bool, theme: str, no_mouse: bool) -> None:
     """Become `ssh -t HOST mailtui attach`; what is given goes with it."""
     if host.startswith("-"):
         raise click.UsageError(f"{host} is no host")
     options = [*(["--read-only"] if read_only else []), *(["--ascii"] if ascii_only else [])]
+    options += ["--no-mouse"] if no_mouse else []
     options += ["--theme", shlex.quote(theme)] if theme else []
     try:
         os.execvp("ssh", ["ssh", "-t", host, "mailtui", "attach", *options])
@@ -66,7 +68,7 @@ def _over_there(host: str, read_only: bool, ascii_only: bool, theme: str) -> Non
 @click.command()
 @looks
 @pass_context
-def run(here: Context, read_only: bool, ascii_only: bool, theme: str) -> None:
+def run(here: Context, read_only: bool, ascii_only: bool, theme: str, no_mouse: bool) -> None:
     """The relay in a process of its own, and the console for it; at the end it is stopped or goes on."""
     config = here.load(files=True)
     control = here.socket or config.relay.socket
@@ -75,7 +77,7 @@ def run(here: Context, read_only: bool, ascii_only: bool, theme: str) -> None:
         raise RelayRunning("a relay runs there already; `mailtui attach` opens a console for it", 0)
     before = ["--config", str(here.config_path)] if here.config_path else []
     log = config.relay.data_dir / "relay.log"
-    options = Options(control, theme, ascii_only, read_only, leaves="ask")
+    options = Options(control, theme, ascii_only, read_only, leaves="ask", mouse=not no_mouse)
     sys.exit(_hosted([*before, "serve"], control, log, options))
 
 
@@ -86,7 +88,9 @@ def run(here: Context, read_only: bool, ascii_only: bool, theme: str) -> None:
 )
 @click.option("--folder", type=click.Path(path_type=Path), hidden=True)
 @looks
-def demo(headless: bool, seconds: int, folder: Path | None, read_only: bool, ascii_only: bool, theme: str) -> None:
+def demo(
+    headless: bool, seconds: int, folder: Path | None, read_only: bool, ascii_only: bool, theme: str, no_mouse: bool
+) -> None:
     """A relay, a lab of misbehaving mail servers and traffic, on this machine alone, and the console for it. Nothing is left of it.
     With --headless the last line is the ledger."""
     if headless:
@@ -96,7 +100,7 @@ def demo(headless: bool, seconds: int, folder: Path | None, read_only: bool, asc
     _fit()
     with tempfile.TemporaryDirectory(prefix="mailtui-demo-", ignore_cleanup_errors=True) as own:
         control = Path(own) / "data" / "control.sock"
-        options = Options(control, theme, ascii_only, read_only, leaves="stop", hint=_HINT)
+        options = Options(control, theme, ascii_only, read_only, leaves="stop", hint=_HINT, mouse=not no_mouse)
         arguments = ["demo", "--headless", "--seconds", str(_DEMO), "--folder", own]
         code = _hosted(arguments, control, Path(own) / "demo.log", options)
     sys.exit(code)

@@ -1,6 +1,6 @@
 """`mailtui suppress`: who gets no mail, and why; adding, removing, and lists as files.
 
-Owned here: those commands and how they look. What files look like is `suppression_files`.
+Owned here: those commands and how they look. What files look like is `mailtui.suppression_files`.
 """
 
 from __future__ import annotations
@@ -15,21 +15,18 @@ import click
 import msgspec
 from msgspec import UNSET
 
+from mailtui import suppression_files as files
 from mailtui import times
 from mailtui.control.api_suppress import SuppressAdd, SuppressImport, SuppressList, SuppressLookup, SuppressRemove
 from mailtui.display import clock, plural
 from mailtui.errors import ControlError
-from mailtui.suppressions import MANUAL, Difference, ListChange, Suppression, Until, Wanted
+from mailtui.suppressions import MANUAL, Difference, ListChange, Suppression, Until
 from mailtui.text import safe_text
 
 from . import context
-from . import suppression_files as files
 from .context import Context, json_option, pass_context, yes_option
 from .format import Column, table
 
-#: Entries in one request, and the octets they may take in it.
-BATCH: Final = 2000
-OCTETS: Final = 400_000
 _PAGE: Final = 1000
 
 
@@ -169,7 +166,7 @@ def import_(
     before anything is done."""
     name = str(getattr(file, "name", "-"))
     try:
-        batches = list(_batches(files.read(file, format_ or files.format_of(name), name)))
+        batches = list(files.batches(files.read(file, format_ or files.format_of(name), name)))
     except UnicodeDecodeError:
         raise ControlError("bad-file", f"{name}: not UTF-8") from None
     differences = [found for batch in batches for found in here.ask(SuppressImport(batch, dry_run=True)).differences]
@@ -221,21 +218,6 @@ def _way_back(*actions: int) -> None:
     """How to undo what was just done, the latest first."""
     if commands := [f"mailtui undo {action}" for action in actions if action]:
         context.say([f"to take it back: {'; '.join(commands)}"])
-
-
-def _batches(wanted: Iterable[Wanted]) -> Iterator[tuple[Wanted, ...]]:
-    """Parts that fit a request."""
-    batch: list[Wanted] = []
-    octets = 0
-    for item in wanted:
-        size = len(msgspec.json.encode(item))
-        if len(batch) == BATCH or octets + size > OCTETS:
-            yield tuple(batch)
-            batch, octets = [], 0
-        batch.append(item)
-        octets += size
-    if batch:
-        yield tuple(batch)
 
 
 def _difference(found: Difference) -> str:

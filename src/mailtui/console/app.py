@@ -30,6 +30,7 @@ from .change import Changes
 from .forms import Filled, Form
 from .launch import Ended, Options
 from .link import Link
+from .orders import About, Asks
 from .place import Place, Trail
 from .present import frame
 from .present.line import BLANK, Line, Tone, edges, fit, line
@@ -50,13 +51,14 @@ from .terminal import Net, record_crash
 from .times import Times
 from .tools import Tools
 from .widgets.canvas import Canvas
+from .workers import alone
 
 #: Every screen there is; a new one is added here.
 VIEWS: Final[tuple[type[View], ...]] = (Overview, Queue, Message, Domains, Domain, Incident, Live, Suppress, Audit)
 #: The lines above and below a screen.
 _ABOVE, _BELOW = ("title", "tabs", "crumb"), ("status", "footer", "small")
 COLUMNS, ROWS = 80, 24
-_TALL: Final = 34
+_TALL, _WIDE = 34, 160
 #: Seconds between two looks whether something is due, and for which the status line keeps what was said.
 _TICK, _SAID = 0.25, 12.0
 _CRASHED: Final = 70
@@ -140,8 +142,7 @@ class Console(App[Ended]):
         return self._views[self.trail.here.kind]
 
     async def _arrive(self) -> None:
-        for view in self._views.values():
-            view.remove_class("here")
+        self._turn()
         self.times.place()
         await self.view.enter(self.trail.here)
         self.link.hurry()
@@ -153,6 +154,10 @@ class Console(App[Ended]):
         self.times.place()
         self.link.hurry()
         self.call_after_refresh(self._tick)
+
+    def _turn(self) -> None:
+        for view in self._views.values():
+            view.set_class(view is self.view, "here")
 
     def _tick(self) -> None:
         self._frame()
@@ -188,12 +193,16 @@ class Console(App[Ended]):
         own = self.changes.undoable if self.valid(BY_ID["app.undo"]) else 0
         undo = line((f"u undo({own}) ", "dim")) if own else BLANK
         self._show("status", edges(line((" " + text, tone)), undo, room))
-        keys = [
-            (self.keys.get(action.id, action.keys).split(",")[0], action.label, action.foot)
+        keys = [(key, action.label, action.foot) for key, action in self._foot()]
+        self._show("footer", frame.footer(keys, room))
+
+    def _foot(self) -> list[tuple[str, Action]]:
+        """What the footer may tell: the first key of each action that can be done here and now."""
+        return [
+            (self.keys.get(action.id, action.keys).split(",")[0], action)
             for action in ACTIONS
             if action.foot and self.valid(action) and not action.missing(self.standing)
         ]
-        self._show("footer", frame.footer(keys, room))
 
     def _note(self) -> Line:
         return (*self.times.note(), *self.view.note()) if self.times.shows else BLANK
@@ -212,8 +221,19 @@ class Console(App[Ended]):
         screen = self.screen_stack[0]
         screen.set_class(room < COLUMNS or height < ROWS, "small")
         screen.set_class(height >= _TALL, "-tall")
+        screen.set_class(room >= _WIDE, "-wide")
         self._lines["small"].show(frame.too_small(room, height))
         self.link.hurry()
+
+    def on_click(self, event: events.Click) -> None:
+        """A tab, or a key of the footer."""
+        if len(self.screen_stack) > 1 or event.widget is None:
+            return
+        if event.widget is self._lines["tabs"] and (kind := frame.tab_at(self._lines["tabs"].lines[0], event.x)):
+            self.action_perform(f"go.{kind}")
+        elif event.widget is self._lines["footer"] and (key := frame.key_at(self._lines["footer"].lines[0], event.x)):
+            shown = {frame.KEY_NAMES.get(one, one): action for one, action in self._foot()}
+            self.action_perform(shown[key].id)
 
     def on_app_focus(self) -> None:
         """Somebody looks."""
@@ -225,6 +245,21 @@ class Console(App[Ended]):
         self.link.watched = False
 
     # --- actions
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys in their order: where nothing is typed in, each is done before the next is looked at, so that `:` comes before its line."""
+        if (
+            isinstance(event, events.Key)
+            and not event.is_forwarded
+            and len(self.screen_stack) == 1
+            and not self.focused
+        ):
+            bound = self.screen.active_bindings.get(event.key)
+            if bound is not None and bound.enabled:
+                self.app_focus = True
+                await self.run_action(bound.binding.action, bound.node)
+                return
+        await super().on_event(event)
 
     @property
     def standing(self) -> Standing:
@@ -292,6 +327,13 @@ class Console(App[Ended]):
         else:
             self._change(self.changes.make(action, scope))
 
+    def order(self, asks: Asks, about: About, given: Mapping[str, str]) -> None:
+        """A change that needs words, with those that are given."""
+        if missing := BY_ID["app.undo"].missing(self.standing):
+            self.say(missing, "warn")
+        else:
+            self._change(self.changes.order(asks, about, given))
+
     def _change(self, change: Coroutine[object, object, bool]) -> None:
         if self.changes.running:
             change.close()
@@ -309,17 +351,17 @@ class Console(App[Ended]):
         return await self.push_screen_wait(Confirm(action, scope, plan, tier))
 
     async def _filled(self, form: Form, values: Mapping[str, str], error: str) -> Filled | None:
-        return await self.push_screen_wait(Ask(form, values, error))
+        return await self.push_screen_wait(Ask(form, values, error, self.changes.word))
 
     def _back(self) -> None:
         if self.changes.running:
             self.changes.stop()
         elif self.trail.back():
-            self.run_worker(self._arrive(), group="place", exclusive=True)
+            alone(self, self._arrive, "place")
 
     def _quit(self) -> None:
         if self.trail.back():
-            self.run_worker(self._arrive(), group="place", exclusive=True)
+            alone(self, self._arrive, "place")
         elif self.options.leaves == "ask":
             self.push_screen(Leave(), self._leave)
         else:
@@ -332,7 +374,8 @@ class Console(App[Ended]):
     def open(self, place: Place) -> None:
         """Go to a place."""
         self.trail.open(place)
-        self.run_worker(self._arrive(), group="place", exclusive=True)
+        self._turn()
+        alone(self, self._arrive, "place")
 
     def on_open(self, message: Open) -> None:
         """A screen asks to go somewhere."""

@@ -36,6 +36,7 @@ class Options:
     read_only: bool = False
     leaves: str = ""
     hint: str = ""
+    mouse: bool = True
     home: Path = field(default_factory=lambda: home(os.environ))
 
 
@@ -65,5 +66,5 @@ def open_console(options: Options) -> Ended:
     from .app import Console
 
     console = Console(options)
-    ended = console.run(mouse=True)
+    ended = console.run(mouse=options.mouse)
     return ended if isinstance(ended, Ended) else Ended(console.return_code or 0)

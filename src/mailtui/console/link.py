@@ -122,6 +122,11 @@ class Link:
         self._arrived(request, answer)
         return answer
 
+    def known(self, kind: type[Request[R]]) -> R | None:
+        """The latest answer to a question of this kind, however old; None when there was none."""
+        found = (answer for request, (_, answer) in reversed(self._answers.items()) if isinstance(request, kind))
+        return cast("R | None", next(found, None))
+
     async def follow(self, log: Log) -> AsyncGenerator[Entry | Trouble, None]:
         """Events as they come; the last that is told is why there are no more."""
         await self._open.wait()

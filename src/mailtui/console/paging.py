@@ -6,6 +6,7 @@ all finished.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -24,6 +25,13 @@ PAGE: Final = 2000
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _TURNED: Final = str.maketrans(_DIGITS, _DIGITS[::-1])
 _END: Final = "end"
+#: Words of a filter that mean what is finished too.
+_FINISHED: Final = re.compile(r"(?i)(?<![\w-])(?:action[:=<>]|(?:state|st)[:=][\w,*?]*(?:deliv|boun|supp|purg))")
+
+
+def with_history(filter: str) -> bool:
+    """Whether a filter asks for what is finished: by its state, or by the action that may have finished it."""
+    return _FINISHED.search(filter) is not None
 
 
 @dataclass(frozen=True)
@@ -36,11 +44,10 @@ class Order:
         self, filter: str, limit: int, where: Literal["first", "last", "behind", "front"], key: str = ""
     ) -> QueueList:
         """The page at an end of the list, or next to the row `key`."""
+        page = QueueList(filter=filter, history=with_history(filter), limit=limit)
         if where in ("first", "last"):
-            return QueueList(filter=filter, limit=limit, before=_END if (where == "last") != self.newest else "")
-        if (where == "behind") != self.newest:
-            return QueueList(filter=filter, limit=limit, after=key)
-        return QueueList(filter=filter, limit=limit, before=key)
+            return replace(page, before=_END if (where == "last") != self.newest else "")
+        return replace(page, after=key) if (where == "behind") != self.newest else replace(page, before=key)
 
     def rows(self, page: QueuePage) -> Sequence[QueueRow]:
         """The rows of a page as they stand in the list."""
@@ -59,7 +66,7 @@ def ends(request: QueueList, page: QueuePage) -> bool:
 
 async def pages(link: Link, filter: str, limit: int = PAGE) -> AsyncIterator[Sequence[QueueRow] | Trouble]:
     """All that a filter finds, page by page; trouble is the last."""
-    request: QueueList | None = QueueList(filter=filter, limit=limit)
+    request: QueueList | None = QueueList(filter=filter, history=with_history(filter), limit=limit)
     while request is not None:
         page = await link.ask(request)
         yield page if isinstance(page, Trouble) else page.rows

@@ -32,18 +32,18 @@ class Wanted(msgspec.Struct, frozen=True):
 ANY: Final = Wanted()
 
 
-async def audit(reader: Reader, wanted: Wanted = ANY) -> tuple[AuditRow, ...]:
-    """The last actions that are wanted."""
+async def audit(reader: Reader, wanted: Wanted = ANY, trash: float = 0.0) -> tuple[AuditRow, ...]:
+    """The last actions that are wanted. `trash` is how long a purge can be taken back, in seconds."""
     rows = await reader.fetch(
         "SELECT id, at, actor, verb, filter, reason, matched, done, skipped, failed, messages, state, args, undoes, undone_by, undone_at"
         " FROM action WHERE (?1 = 0 OR id < ?1) AND (?2 = '' OR instr(lower(actor), lower(?2)))"
         " AND (?3 = '' OR verb = ?3 OR substr(verb, 1, length(?3) + 1) = ?3 || '.') AND at >= ?4 AND at <= ?5 ORDER BY id DESC LIMIT ?6",
         (wanted.before, wanted.actor, wanted.verb, wanted.since, wanted.until, wanted.limit),
     )
-    return tuple(map(_row, rows))
+    return tuple(_row(row, trash) for row in rows)
 
 
-def _row(row: Row) -> AuditRow:
+def _row(row: Row, trash: float) -> AuditRow:
     action, at, actor, verb, filter, reason, matched, done, skipped, failed, messages, state, args, *undo = cast(
         "tuple[int, float, str, str, str, str, int, int, int, int, int, str, str, int | None, int | None, float | None]",
         row,
@@ -67,4 +67,5 @@ def _row(row: Row) -> AuditRow:
         undoes=undoes,
         undone_by=undone_by,
         undone_at=None if undone_at is None else moment(undone_at),
+        trash_until=moment(at + trash) if verb == "purge" and trash and undone_by is None else None,
     )

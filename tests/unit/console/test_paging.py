@@ -1,10 +1,10 @@
-"""The two orders of the queue's list: the same pages, asked for from either end."""
+"""The two orders of the queue's list: the same pages, asked for from either end; and which filters ask for what is finished."""
 
 from __future__ import annotations
 
 import pytest
 
-from mailtui.console.paging import Order, ends
+from mailtui.console.paging import Order, ends, with_history
 from mailtui.control.api import QueueList
 from mailtui.views import QueuePage, QueueRow
 
@@ -40,3 +40,15 @@ def test_where_the_list_ends() -> None:
     more = QueuePage((row("1QHQZRES.1"),), "1QHQZRES.1")
     assert ends(QueueList(limit=1), page) and not ends(QueueList(limit=1), more)
     assert ends(QueueList(limit=2, before="end"), page) and not ends(QueueList(limit=1, before="end"), page)
+
+
+@pytest.mark.parametrize(
+    "filter", ["action:7", "to:a@b (state:delivered or x)", "st=purged", "state:held,bounced", "state:supp*"]
+)
+def test_what_is_finished_is_asked_for(filter: str) -> None:
+    assert with_history(filter)
+
+
+@pytest.mark.parametrize("filter", ["", "state:deferred", "transaction:7", "subject~purged"])
+def test_the_queue_alone(filter: str) -> None:
+    assert not with_history(filter)

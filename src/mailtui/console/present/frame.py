@@ -12,7 +12,7 @@ from typing import Final
 
 from mailtui.console.place import TABS
 from mailtui.control.results import StatusView
-from mailtui.display import age
+from mailtui.display import age, width
 
 from .line import Line, Part, Tone, cells, edges, fit, line
 
@@ -112,6 +112,27 @@ def _keys(keys: Sequence[tuple[str, str, int]]) -> Line:
     for key, label, _ in keys:
         parts += ["  " if parts else " ", (KEY_NAMES.get(key, key), "key"), (f" {label}", "dim")]
     return line(*parts)
+
+
+def key_at(whole: Line, cell: int) -> str:
+    """The name of the key of a footer that is in a cell, with its label; "" where none is."""
+    key = ""
+    for part in whole:
+        key = part.text if part.tone == "key" else key
+        cell -= width(part.text)
+        if cell < 0:
+            return key if part.text.strip() else ""
+    return ""
+
+
+def tab_at(whole: Line, cell: int) -> str:
+    """The tab in a cell of the line of tabs; "" where none is."""
+    for part in whole:
+        cell -= width(part.text)
+        if cell < 0:
+            number = part.text.strip("[] ").partition(" ")[0]
+            return TABS[int(number) - 1] if number.isdecimal() else ""
+    return ""
 
 
 def too_small(room: int, height: int) -> list[Line]:

@@ -5,25 +5,32 @@ Owned here: which pages are asked for. What a row says is in `present.audit`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from textual.app import ComposeResult
 
 from mailtui.console.link import Link, Trouble
+from mailtui.console.offers import Choice, Offers
 from mailtui.console.orders import About
+from mailtui.console.place import Place
 from mailtui.console.present import audit as says
 from mailtui.console.present.detail import WIDTH
 from mailtui.console.present.line import Line, line
 from mailtui.console.widgets.rows import Rows
 from mailtui.console.widgets.table import Look, VirtualTable
+from mailtui.console.workers import alone
 from mailtui.control import api
-from mailtui.views import AuditRow
+from mailtui.views import AuditRow, QueueRow
 
 from .detail import Detail
-from .view import Say, Shared, View
+from .view import Open, Say, Shared, View
 
 PAGE: Final = 200
+#: Recipients that an action is shown with, and seconds for which those are good enough.
+_FIRST, _FRESH = 6, 2.0
 
 
 def order(name: str) -> tuple[str, int]:
@@ -106,7 +113,7 @@ class Audit(View):
         return About(row=self.table.rows.current)
 
     def perform(self, action: str) -> bool:
-        """Movement; enter shows an action in full."""
+        """Movement; enter shows an action in full, and again what it changed."""
         if action == "row.open":
             self.on_virtual_table_opened()
             return True
@@ -115,8 +122,34 @@ class Audit(View):
     def on_virtual_table_opened(self) -> None:
         """Enter, or a second click."""
         if (row := self.table.rows.current) is not None:
-            self.app.push_screen(Detail(says.detail(row, datetime.now(UTC)), WIDTH))
+            alone(self, partial(self._full, row), "full")
+
+    async def _full(self, row: AuditRow) -> None:
+        """The action, with the first of the recipients it changed; enter lists all of them."""
+        changed: Sequence[QueueRow] = ()
+        if filter := says.changed(row):
+            page = await self.link.ask(api.QueueList(filter=filter, history=True, limit=_FIRST), _FRESH)
+            changed = () if isinstance(page, Trouble) else page.rows
+
+        def closed(entered: bool | None) -> None:
+            if entered and changed:
+                self.post_message(Open(Place("queue", filter)))
+
+        self.app.push_screen(Detail(says.detail(row, datetime.now(UTC), changed), WIDTH), closed)
+
+    def offers(self) -> Offers:
+        """Its selection and what it changed, as filters; its number, and the command that takes it back."""
+        if (row := self.table.rows.current) is None:
+            return Offers()
+        words = [Choice("a", "action", says.changed(row)), Choice("f", "its filter", row.filter)]
+        texts = [
+            Choice("n", "number", str(row.action)),
+            Choice("f", "filter", row.filter),
+            Choice("r", "reason", row.reason),
+            Choice("c", "command", f"mailtui undo {row.action}"),
+        ]
+        return Offers(tuple(one for one in words if one.value), tuple(one for one in texts if one.value))
 
     def on_virtual_table_wanted(self) -> None:
         """The list goes on."""
-        self.run_worker(self._more(), group="page", exclusive=True)
+        alone(self, self._more, "page")

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, TypeVar
 
 from textual.app import ComposeResult
 
 from mailtui.console.actions import Scope
 from mailtui.console.link import Link, Trouble
+from mailtui.console.offers import Choice, Offers, of_destination, texts, values
 from mailtui.console.orders import About
 from mailtui.console.paging import finding
 from mailtui.console.place import Place
@@ -24,6 +26,7 @@ from mailtui.console.when import stretch
 from mailtui.console.widgets.canvas import Canvas
 from mailtui.console.widgets.rows import Rows
 from mailtui.console.widgets.table import Look, VirtualTable
+from mailtui.console.workers import alone
 from mailtui.control.api import Incidents, QueueCount, QueueDomains, QueueReasons
 from mailtui.control.api_history import Destinations, Failures, Samples
 from mailtui.control.api_shaping import ShapingList
@@ -214,6 +217,18 @@ class Domain(View):
         """The destination that is shown."""
         return About(destination=self.place.subject)
 
+    def offers(self) -> Offers:
+        """The destination, and the sender or kind of failure under the cursor."""
+        mine = of_destination(self.place.subject, self._facts.row.site if self._facts.row else "")
+        answer, sender = self.responses.rows.current, self.senders.rows.current
+        if self.senders.active and sender is not None:
+            words, told = values(("f", "from", sender.address or "<>")), texts(("a", "sender", sender.address))
+        else:
+            words = ()
+            told = texts(("r", "reply", answer.sample)) if answer is not None else ()
+        whole = Choice("m", "these messages", self._filter())
+        return Offers((*mine.words, *words, whole), (*mine.texts, *told, whole))
+
     def _filter(self) -> str:
         name, answer, sender = self.place.subject, self.responses.rows.current, self.senders.rows.current
         if self.senders.active and sender is not None:
@@ -227,7 +242,7 @@ class Domain(View):
         elif action in ("pane.next", "pane.previous"):
             self._switch()
         elif action in ("item.next", "item.previous"):
-            self.run_worker(self._sibling(1 if action == "item.next" else -1), group="sibling", exclusive=True)
+            alone(self, partial(self._sibling, 1 if action == "item.next" else -1), "sibling")
         else:
             return action.startswith(_MOVES) and (self.senders if self.senders.active else self.responses).perform(
                 action

@@ -14,6 +14,7 @@ from textual.app import ComposeResult
 
 from mailtui.console.actions import Scope
 from mailtui.console.link import Link, Trouble
+from mailtui.console.offers import Offers, of_destination
 from mailtui.console.orders import About
 from mailtui.console.place import Place
 from mailtui.console.present import domains as says
@@ -138,6 +139,11 @@ class Domains(View):
         """The destination under the cursor."""
         row = self.table.rows.current
         return About(destination=row.destination) if row else About()
+
+    def offers(self) -> Offers:
+        """The destination under the cursor."""
+        row = self.table.rows.current
+        return of_destination(row.destination, row.site, row.top_class) if row else Offers()
 
     def perform(self, action: str) -> bool:
         """Movement, and opening a destination."""

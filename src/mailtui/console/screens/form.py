@@ -20,13 +20,17 @@ from .confirm import GUARD
 
 
 class Ask(ModalScreen[Filled | None]):
-    """The form as it was filled, or None. `error` is what was wrong with it before."""
+    """The form as it was filled, or None. `error` is what was wrong with it before, `word` what must be typed before `y` (there where
+    everything is confirmed once more). What has all its words at first is only to be confirmed."""
 
-    def __init__(self, form: Form, values: Mapping[str, str], error: str) -> None:
+    def __init__(self, form: Form, values: Mapping[str, str], error: str, word: str = "") -> None:
         super().__init__()
         self._form, self._error = form, error
         self._typing = Typing(form, values)
-        self._confirming = False
+        self._word, self._typed = ("" if form.plans else word), ""
+        self._confirming = bool(values) and not error and self._order() is not None
+        self._confirming = self._confirming and not form.plans
+        self._error = error or ("" if not values else self._missing(values))
         self._heard_from = float("inf")
         self._surface = Canvas(id="dialog")
 
@@ -51,7 +55,8 @@ class Ask(ModalScreen[Filled | None]):
             command = self._form.order(self._typing.values).command
         except Wrong as wrong:
             command = f"({wrong})"
-        lines = says.dialog(self._form, self._typing, self._confirming, command, self._error)
+        said = says.Said(command, self._error, self._word, self._typed)
+        lines = says.dialog(self._form, self._typing, self._confirming, said)
         self._surface.styles.width, self._surface.styles.height = says.WIDTH, len(lines)
         self._surface.show(lines)
 
@@ -67,8 +72,7 @@ class Ask(ModalScreen[Filled | None]):
 
     def _heard(self, event: events.Key) -> None:
         if self._confirming:
-            if event.key == "y" and (order := self._order()):
-                self.dismiss(Filled(dict(self._typing.values), order))
+            self._confirm(event)
             return
         self._error = ""
         if event.key == "enter":
@@ -76,14 +80,30 @@ class Ask(ModalScreen[Filled | None]):
         elif not self._typing.key(event.key) and event.character:
             self._typing.insert(event.character)
 
+    def _confirm(self, event: events.Key) -> None:
+        said = event.character or ""
+        if event.key == "y" and self._typed == self._word and (order := self._order()):
+            self.dismiss(Filled(self._typing.values, order))
+        elif event.key == "backspace":
+            self._typed = self._typed[:-1]
+        elif said == "y" and not self._word.startswith(f"{self._typed}y"):
+            return  # it was meant to confirm, and is no letter of the word
+        elif said.isprintable() and len(self._typed) < len(self._word):
+            self._typed += said
+
+    def _missing(self, values: Mapping[str, str]) -> str:
+        """What is wrong with words that were given; that some are missing is seen."""
+        given = all(values.get(field.name, field.value).strip() for field in self._form.fields if field.required)
+        return self._error if given else ""
+
     def _enter(self) -> None:
         if not self._typing.last:
             self._typing.key("tab")
         elif order := self._order():
             if self._form.plans:
-                self.dismiss(Filled(dict(self._typing.values), order))
+                self.dismiss(Filled(self._typing.values, order))
             else:
-                self._confirming = True
+                self._confirming, self._typed = True, ""
                 self._deaf()
 
     def _order(self) -> Order | None:

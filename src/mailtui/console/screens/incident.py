@@ -13,6 +13,7 @@ from textual.app import ComposeResult
 
 from mailtui.console.actions import Scope
 from mailtui.console.link import Link, Trouble
+from mailtui.console.offers import Offers, of_failure
 from mailtui.console.paging import finding
 from mailtui.console.place import Place
 from mailtui.console.present import incident as says
@@ -98,6 +99,12 @@ class Incident(View):
         row = self.table.rows.current
         filter = found_by(row) if row else ""
         return Scope("filter", filter=filter) if filter else Scope("cursor")
+
+    def offers(self) -> Offers:
+        """The kind of failure under the cursor."""
+        if (row := self.table.rows.current) is None:
+            return Offers()
+        return of_failure(row.site, row.class_, "", row.sample or row.sentence, found_by(row))
 
     def perform(self, action: str) -> bool:
         """Movement, and opening the messages of a group."""

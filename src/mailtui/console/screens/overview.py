@@ -178,9 +178,6 @@ class Overview(View):
             self._switch()
         elif action == "row.open":
             self._open()
-        elif action == "filter.edit":
-            self.post_message(Open(Place("queue")))
-            self.app.call_after_refresh(self.app.run_action, "perform('filter.edit')")
         elif action.startswith("select."):
             return False
         else:

@@ -85,6 +85,9 @@ class View(Widget):
         """What a change that needs words would be about: the recipient, destination or row under the cursor."""
         return About()
 
+    def edit_filter(self, text: str) -> None:
+        """Let somebody type a filter, beginning with this text; what is typed next is part of it."""
+
     def note(self) -> Line:
         """What stands at the right of the breadcrumb."""
         return BLANK

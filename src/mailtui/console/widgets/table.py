@@ -53,7 +53,7 @@ class VirtualTable(Canvas, Generic[T]):
             self.direction = direction
 
     class Opened(Message):
-        """The row under the cursor was clicked a second time."""
+        """The row under the cursor was clicked twice."""
 
     def __init__(self, rows: Rows[T], look: Look[T], *, title: str = "", id: str | None = None) -> None:
         super().__init__(id=id)
@@ -165,13 +165,12 @@ class VirtualTable(Canvas, Generic[T]):
         self.touched()
 
     def on_click(self, event: events.Click) -> None:
-        """A click sets the cursor; on the cursor it opens."""
+        """A click sets the cursor, two open."""
         event.stop()
         index = self.rows.top + event.y - bool(self.title) - bool(self.look.heading)
         if not 0 <= index - self.rows.top < len(self.rows.visible):
             return
-        again = index == self.rows.cursor and self.active
         self.rows.place(index)
         self.touched()
-        if again:
+        if event.chain > 1:
             self.post_message(self.Opened())

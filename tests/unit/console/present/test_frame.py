@@ -1,4 +1,4 @@
-"""The frame: what the title says of time, and the range beside the tabs."""
+"""The frame: what the title says of time, the range beside the tabs, what never leaves the footer, and what the mouse finds."""
 
 from __future__ import annotations
 
@@ -39,3 +39,35 @@ def test_a_chosen_range_stands_beside_the_tabs() -> None:
     for name in (" 6h ", " 24h ", " 7d "):
         drawn = text(frame.tabs("queue", there, 80, name))
         assert drawn.endswith(f"7 Audit {name}"[-len(name) :]) and "7 Audit" in drawn and len(drawn) == 80
+
+
+KEYS = [
+    ("enter", "open", 10),
+    *((f"{n}", f"label {n}", 5) for n in range(20)),
+    ("escape", "back", 12),
+    ("q", "quit", 12),
+]
+
+
+def test_the_way_back_and_the_end_stay_when_there_is_no_room() -> None:
+    for room in (30, 80, 120):
+        line = frame.footer(KEYS, room)
+        text = "".join(part.text for part in line)
+        assert "esc back" in text and "q quit" in text and cells(line) == room
+
+
+def test_a_cell_of_the_footer_has_its_key() -> None:
+    line = frame.footer(KEYS, 30)
+    text = "".join(part.text for part in line)
+    for key, label in (("esc", "back"), ("q", "quit")):
+        assert {frame.key_at(line, text.index(f"{key} {label}") + cell) for cell in range(len(key + label) + 1)} == {
+            key
+        }
+    assert frame.key_at(line, 500) == ""
+
+
+def test_a_cell_of_the_tabs_has_its_tab() -> None:
+    line = frame.tabs("queue", frozenset(TABS), 80)
+    text = "".join(part.text for part in line)
+    assert [frame.tab_at(line, text.index(kind.capitalize())) for kind in TABS] == list(TABS)
+    assert frame.tab_at(line, 0) == "" and frame.tab_at(line, 79) == ""
