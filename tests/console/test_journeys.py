@@ -313,8 +313,8 @@ def test_a_terminal_that_changes_its_size_and_goes_behind_the_shell(
         assert screen.restored
         screen.type("fg")
         screen.press("Enter")
-        screen.sees("[2 Queue]", "reader0@campaign.test", "LIVE")
-        assert screen.told("#{alternate_on}") == "1"
+        screen.until(lambda shown: "[2 Queue]" in shown and screen.told("#{alternate_on}") == "1", "it to be back")
+        screen.sees("reader0@campaign.test", "LIVE")
         screen.press("q", "q")
         screen.until(lambda _: screen.restored, "the shell's screen")
         assert "echo" in stty(screen)

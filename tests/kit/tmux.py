@@ -90,11 +90,9 @@ class Session:
 
     def ended(self, timeout: float = 15.0) -> int:
         """The exit code of the program, once it has ended; the screen stays to be looked at."""
-        wait_until(
-            lambda: self.told("#{pane_dead}") == "1", f"the program to end; the screen was\n{self.text}", timeout
-        )
-        code = self.told("#{pane_dead_status}")
-        return int(code) if code else -1
+        how = "#{pane_dead_status}#{pane_dead_signal}"
+        wait_until(lambda: self.told(how), f"the program to end; the screen was\n{self.text}", timeout, _POLL)
+        return int(self.told("#{pane_dead_status}") or f"-{self.told('#{pane_dead_signal}')}")
 
     def close(self) -> None:
         """Hang up: the terminal goes away under the program."""
