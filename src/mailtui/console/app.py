@@ -54,7 +54,6 @@ from .widgets.canvas import Canvas
 VIEWS: Final[tuple[type[View], ...]] = (Overview, Queue, Message, Domains, Domain, Incident, Live, Suppress, Audit)
 #: The lines above and below a screen.
 _ABOVE, _BELOW = ("title", "tabs", "crumb"), ("status", "footer", "small")
-COLUMNS, ROWS = 80, 24
 _TALL: Final = 34
 #: Seconds between two looks whether something is due, and for which the status line keeps what was said.
 _TICK, _SAID = 0.25, 12.0
@@ -161,7 +160,7 @@ class Console(App[Ended]):
 
     def _frame(self) -> None:
         """The lines around the screen, from what is known now."""
-        if not self.is_running or len(self.screen_stack) != 1:
+        if not self.is_running or not self.screen_stack:
             return
         room = self.size.width
         link, now = self.link, datetime.now(UTC)
@@ -196,7 +195,7 @@ class Console(App[Ended]):
         """Too small is said, instead of drawing half of it."""
         room, height = event.size
         screen = self.screen_stack[0]
-        screen.set_class(room < COLUMNS or height < ROWS, "small")
+        screen.set_class(not frame.fits(room, height), "small")
         screen.set_class(height >= _TALL, "-tall")
         self._lines["small"].show(frame.too_small(room, height))
         self.link.hurry()
@@ -288,7 +287,7 @@ class Console(App[Ended]):
         self._frame()
 
     async def _confirmed(self, action: Action, scope: Scope, plan: Preview, tier: Tier) -> bool:
-        return await self.push_screen_wait(Confirm(action, scope, plan, tier))
+        return await self.push_screen_wait(Confirm(action, scope, plan, tier, lambda: action.missing(self.standing)))
 
     async def _filled(self, form: Form, values: Mapping[str, str], error: str) -> Filled | None:
         return await self.push_screen_wait(Ask(form, values, error))
