@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from tests.control.conftest import put_deferred
+from tests.control.conftest import put, put_deferred
 from tests.kit.relay import Relay
 
 from mailtui.console.screens.confirm import GUARD, Confirm
@@ -80,14 +80,30 @@ async def test_a_relay_that_goes_away_is_said_and_comes_back_by_itself(
             await screen.press(key)
             await screen.sees(": offline: no relay answers")
         await screen.press("j", "enter")
-        await screen.sees(f"Message {mail}")
+        await screen.sees(f"queue > {mail}.2")
+        await screen.sees("asking …")  # it was never asked for: nothing is claimed about it
+        assert "not tried yet" not in screen.text
         await screen.press("escape")
         await asyncio.to_thread(relay.start)
         await screen.sees("LIVE")
-        await screen.until(lambda: "offline" not in screen.text.lower(), "no trouble to be left")
+        await screen.sees("the relay answers again")
+        assert "offline" not in screen.text.lower()
         assert actions(relay) == before
         await screen.press("L")
         await screen.sees("released 1 of 1")
+
+
+async def test_until_the_cursor_is_moved_it_stays_on_the_worst(console: Opened, relay: Relay, mail: str) -> None:
+    async with console() as screen:
+        await screen.sees("fault.test")
+        put(relay, *(f"r{n}@worse.test" for n in range(COUNT + 2)))
+        rows = screen.app.view.grid.rows  # type: ignore[attr-defined]
+        await screen.until(lambda: len(rows.items) == 2 and rows.items[0].destination == "worse.test", "the worse one")
+        assert rows.cursor == 0
+        await screen.press("j")
+        put(relay, *(f"r{n}@worst.test" for n in range(COUNT + 4)))
+        await screen.until(lambda: len(rows.items) == 3, "the worst one")
+        assert rows.current.destination == "fault.test"  # once it was moved, it stays with its row
 
 
 async def test_a_relay_lost_behind_a_dialog_changes_nothing(console: Opened, relay: Relay, mail: str) -> None:

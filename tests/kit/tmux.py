@@ -55,6 +55,11 @@ class Session:
         """The screen, once it shows all of these."""
         return self.until(lambda shown: all(text in shown for text in texts), " and ".join(map(repr, texts)), timeout)
 
+    @property
+    def printed(self) -> str:
+        """What a program without a screen of its own printed, what has scrolled away too."""
+        return self._server.run("capture-pane", "-p", "-J", "-S", "-200", "-t", self._name)
+
     def until(self, fact: Callable[[str], object], what: str, timeout: float = 15.0) -> str:
         """The screen, once something is true of it."""
         shown = ""

@@ -83,7 +83,7 @@ class Console(App[Ended]):
         self._views = {kind.kind: kind(self.link, self.shared) for kind in VIEWS}
         self._lines = {name: Canvas(id=name) for name in (*_ABOVE, *_BELOW)}
         self._said: tuple[str, Tone, float] = ("", "", 0.0)
-        self._refreshing = False
+        self._refreshing = self._was_offline = False
         self._crash = ""
         self._dress()
 
@@ -145,6 +145,9 @@ class Console(App[Ended]):
         self.call_after_refresh(self._tick)
 
     def _tick(self) -> None:
+        if self._was_offline and not self.link.offline:
+            self.say("the relay answers again", "ok")
+        self._was_offline = bool(self.link.offline)
         self._frame()
         if not self._refreshing and self.link.due():
             self._refreshing = True
@@ -153,7 +156,8 @@ class Console(App[Ended]):
     async def _refresh(self) -> None:
         try:
             await self.link.beat()
-            await self.view.refreshed()
+            if not self.link.offline:  # one question a second is enough to hear that the relay is back
+                await self.view.refreshed()
         finally:
             self._refreshing = False
         self._frame()

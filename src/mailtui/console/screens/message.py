@@ -33,6 +33,8 @@ from .view import Open, Say, Shared, View
 #: Recipients of one message that are listed, and seconds for which an answer about it is good enough.
 _LISTED: Final = 500
 _FRESH: Final = 2.0
+_SAID: Final = Look(transcript.spoken, None, "not tried yet: no dialogue")
+_ASKED: Final = Look(transcript.spoken, None, "asking …")
 _MORE: Final = "i history, m header, M body"
 _PAPERS: Final[dict[str, papers.Paper]] = {"show.history": "history", "show.headers": "headers", "show.body": "body"}
 
@@ -47,8 +49,7 @@ class Message(View):
         self._envelope = Canvas(id="envelope")
         to = Look(says.recipient, says.recipients_heading, "asking …")
         self.recipients = VirtualTable(Rows[QueueRow](lambda row: row.id), to, title="Recipients", id="recipients")
-        said = Look(transcript.spoken, None, "not tried yet: no dialogue")
-        self.dialogue = VirtualTable(Rows[transcript.Spoken](lambda one: str(one.number)), said, title="Transcript")
+        self.dialogue = VirtualTable(Rows[transcript.Spoken](lambda one: str(one.number)), _ASKED, title="Transcript")
         written = Look(papers.row, None, "asking …")
         self.paper = VirtualTable(Rows[papers.Written](lambda one: str(one.number)), written, title="History")
         self.dialogue.active = self.paper.active = self.paper.display = False
@@ -71,8 +72,12 @@ class Message(View):
         self._octets.clear()
         self._message = None
         self._show("")
-        self.recipients.rows.clear()
-        self._chosen, self._of = None, ""
+        self._envelope.show([])  # nothing of the one before, also when there is no answer about this one
+        for table in (self.recipients, self.dialogue):
+            table.rows.clear()
+        self.dialogue.look, self.dialogue.title = _ASKED, "Transcript"
+        self.dialogue.redraw()
+        self._chosen, self._of, self._attempts = None, "", ()
 
     async def refreshed(self) -> None:
         """The recipients, then everything about the one under the cursor."""
@@ -117,7 +122,7 @@ class Message(View):
         lines = transcript.dialogue(self._attempts, index, room, self._folds)
         title = transcript.attempt_title(self._attempts, index, now)
         same = title == table.title and len(lines) == len(table.rows.items)
-        table.title = title
+        table.title, table.look = title, _SAID
         table.rows.start(lines, 0, True)
         if not same:  # the end is where it failed
             table.rows.place(len(lines) - 1)

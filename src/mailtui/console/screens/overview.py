@@ -6,6 +6,7 @@ Owned here: what is asked how often, and where a row leads. What it all says is 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
 
 from textual.app import ComposeResult
 
@@ -26,6 +27,7 @@ from mailtui.views import AgeRow
 
 from .view import Open, Shared, View
 
+_ASKED: Final = "asking …"
 #: Seconds for which an answer about ages, changes and the past is good enough.
 _AGES, _CHANGES, _PAST = 2.0, 5.0, 5.0
 
@@ -38,14 +40,14 @@ class Overview(View):
     def __init__(self, link: Link, shared: Shared) -> None:
         super().__init__(link, shared)
         self._numbers, self._alerts = Canvas(id="numbers"), Canvas(id="alerts")
-        ages = Look(says.ages_row, says.ages_heading, "nothing waits: the queue is empty")
+        ages = Look(says.ages_row, says.ages_heading, "nothing waits: the queue is empty", _ASKED, first=True)
         self.grid = VirtualTable(
             Rows[AgeRow](lambda row: row.destination or row.site), ages, title="Waiting by age", id="grid"
         )
         self.grid.note = "enter opens the destination's queue"
         self.changes = VirtualTable(
             Rows[IncidentRow](lambda row: f"{row.change} {row.site} {row.class_} {row.fingerprint}"),
-            Look(says.change_row, None, "nothing out of the ordinary"),
+            Look(says.change_row, None, "nothing out of the ordinary", _ASKED, first=True),
             title=says.change_title(None),
             id="changes",
         )

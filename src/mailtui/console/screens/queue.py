@@ -50,7 +50,9 @@ class Queue(View):
 
     def __init__(self, link: Link, shared: Shared) -> None:
         super().__init__(link, shared)
-        look: Look[QueueRow] = Look(lambda row, room: says.row(row, room, self._now), says.heading, "nothing found")
+        look: Look[QueueRow] = Look(
+            lambda row, room: says.row(row, room, self._now), says.heading, "nothing found", "asking …"
+        )
         self.bar = FilterBar()
         self.table = VirtualTable(Rows[QueueRow](lambda row: row.id, order), look)
         self._below = Canvas(id="preview")
