@@ -1,4 +1,4 @@
-"""What fate does to a console: the relay goes away and comes back, others change the same mail, the terminal shrinks. Nothing is done twice."""
+"""Fate and the console: the relay goes away and comes back, others change the same mail, the terminal shrinks. Nothing is done twice."""
 
 from __future__ import annotations
 
