@@ -95,9 +95,23 @@ class Session:
 
     def ended(self, timeout: float = 15.0) -> int:
         """The exit code of the program, once it has ended; the screen stays to be looked at."""
-        how = "#{pane_dead_status}#{pane_dead_signal}"
-        wait_until(lambda: self.told(how), f"the program to end; the screen was\n{self.text}", timeout, _POLL)
-        return int(self.told("#{pane_dead_status}") or f"-{self.told('#{pane_dead_signal}')}")
+        pid, before = self.pid, self.text
+        wait_until(lambda: self._code(pid) is not None, f"the program to end; the screen was\n{before}", timeout, _POLL)
+        code = self._code(pid)
+        assert code is not None
+        return code
+
+    def _code(self, pid: int) -> int | None:
+        """From tmux, or from the process itself: now and then tmux does not fetch its dead before something else ends."""
+        if status := self.told("#{pane_dead_status}"):
+            return int(status)
+        if number := self.told("#{pane_dead_signal}"):
+            return -int(number)
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        return os.waitstatus_to_exitcode(int(fields[-1])) if fields[0] == "Z" else None
 
     def close(self) -> None:
         """Hang up: the terminal goes away under the program."""

@@ -88,7 +88,7 @@ class Overview(View):
         incidents = await self.link.ask(Incidents(limit=50), _CHANGES)
         if not isinstance(incidents, Trouble):
             self.changes.title = says.change_title(incidents)
-            self.changes.fill(incidents)
+            self.changes.fill(says.worst_first(incidents))
 
     # --- actions
 
