@@ -99,7 +99,7 @@ def attached(
 def heard(screen: Session, *texts: str) -> str:
     """A dialog, once it is seen and hears."""
     shown = screen.sees(*texts)
-    time.sleep(GUARD + 0.1)  # the guard is a time: nothing else shows that it is over
+    time.sleep(GUARD + 0.4)  # the guard is a time: nothing else shows that it is over
     return shown
 
 

@@ -83,7 +83,7 @@ def test_run_leaves_the_relay_or_stops_it(terminal: Tmux, relay: Relay, tmp_path
 
 def wait_heard() -> None:
     """The guard is a time: nothing else shows that it is over."""
-    time.sleep(GUARD + 0.1)
+    time.sleep(GUARD + 0.4)
 
 
 def test_a_console_for_a_relay_that_is_not_there_waits_for_it(terminal: Tmux, relay: Relay, tmp_path: Path) -> None:
