@@ -205,9 +205,9 @@ def test_a_suspension_has_its_end(terminal: Tmux, relay: Relay, tmp_path: Path) 
         ((name, until),) = rows(relay, "SELECT name, until FROM suspension")
         assert name == "stuck.test"
         assert isinstance(until, float) and 1700 < until - time.time() <= 1800
-        screen.sees("suspended: stuck.test until")  # the overview does not let it be forgotten
+        screen.sees("destination stuck.test is suspended until")  # the overview does not let it be forgotten
         screen.press("u")
-        screen.until(lambda shown: "suspended: stuck.test" not in shown, "the alert to go")
+        screen.until(lambda shown: "stuck.test is suspended" not in shown, "the alert to go")
         assert not rows(relay, "SELECT name FROM suspension")
 
 
