@@ -57,7 +57,6 @@ from .workers import alone
 VIEWS: Final[tuple[type[View], ...]] = (Overview, Queue, Message, Domains, Domain, Incident, Live, Suppress, Audit)
 #: The lines above and below a screen.
 _ABOVE, _BELOW = ("title", "tabs", "crumb"), ("status", "footer", "small")
-COLUMNS, ROWS = 80, 24
 _TALL, _WIDE = 34, 160
 #: Seconds between two looks whether something is due, and for which the status line keeps what was said.
 _TICK, _SAID = 0.25, 12.0
@@ -88,7 +87,7 @@ class Console(App[Ended]):
         self._views = {kind.kind: kind(self.link, self.shared) for kind in VIEWS}
         self._lines = {name: Canvas(id=name) for name in (*_ABOVE, *_BELOW)}
         self._said: tuple[str, Tone, float] = ("", "", 0.0)
-        self._refreshing = False
+        self._refreshing = self._was_offline = False
         self._crash = ""
         self._dress()
 
@@ -160,6 +159,9 @@ class Console(App[Ended]):
             view.set_class(view is self.view, "here")
 
     def _tick(self) -> None:
+        if self._was_offline and not self.link.offline:
+            self.say("the relay answers again", "ok")
+        self._was_offline = bool(self.link.offline)
         self._frame()
         if not self._refreshing and self.link.due():
             self._refreshing = True
@@ -168,14 +170,15 @@ class Console(App[Ended]):
     async def _refresh(self) -> None:
         try:
             await self.link.beat()
-            await (self.view if self.times.shows else self.times).refreshed()
+            if not self.link.offline:  # one question a second is enough to hear that the relay is back
+                await (self.view if self.times.shows else self.times).refreshed()
         finally:
             self._refreshing = False
         self._frame()
 
     def _frame(self) -> None:
         """The lines around the screen, from what is known now."""
-        if not self.is_running or len(self.screen_stack) != 1:
+        if not self.is_running or not self.screen_stack:
             return
         room = self.size.width
         link, now = self.link, datetime.now(UTC)
@@ -219,7 +222,7 @@ class Console(App[Ended]):
         """Too small is said, instead of drawing half of it."""
         room, height = event.size
         screen = self.screen_stack[0]
-        screen.set_class(room < COLUMNS or height < ROWS, "small")
+        screen.set_class(not frame.fits(room, height), "small")
         screen.set_class(height >= _TALL, "-tall")
         screen.set_class(room >= _WIDE, "-wide")
         self._lines["small"].show(frame.too_small(room, height))
@@ -348,7 +351,7 @@ class Console(App[Ended]):
         self._frame()
 
     async def _confirmed(self, action: Action, scope: Scope, plan: Preview, tier: Tier) -> bool:
-        return await self.push_screen_wait(Confirm(action, scope, plan, tier))
+        return await self.push_screen_wait(Confirm(action, scope, plan, tier, lambda: action.missing(self.standing)))
 
     async def _filled(self, form: Form, values: Mapping[str, str], error: str) -> Filled | None:
         return await self.push_screen_wait(Ask(form, values, error, self.changes.word))

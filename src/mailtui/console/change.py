@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from mailtui.control import api
 from mailtui.control.api_suspend import Suspensions
 from mailtui.control.request import Request
+from mailtui.errors import Unavailable
 from mailtui.holdrules import HoldRule
 from mailtui.shapes import Lifted
 from mailtui.suppressions import ListChange
@@ -35,6 +36,8 @@ from .present.line import Tone
 #: Seconds between two looks at how far a change is, and before the first.
 _LOOK: Final = 0.5
 _ROWS: Final = 20
+#: The relay was asked and its answer did not come.
+_NO_ANSWER: Final = Unavailable.__name__
 #: What an action changed: recipients, or something else.
 _RECIPIENT, _CHANGE = "recipient", "change"
 
@@ -171,7 +174,9 @@ class Changes:
             self.running = False
         result = answer.result()
         if not isinstance(result, Affected):
-            self._wrong(result)
+            if isinstance(result, Trouble) and result.code == "cannot-undo" and isinstance(request, api.Undo):
+                self._undoable.pop(request.action, None)  # those before it can still be undone
+            self._wrong(result, asked=True)
             return False
         if result.done and isinstance(request, api.Action):
             self._undoable[result.action] = _RECIPIENT
@@ -194,10 +199,12 @@ class Changes:
         if self._stopping:
             await self._link.ask(api.Cancel(row.action, "esc"))
 
-    def _wrong(self, answer: Affected | Preview | Trouble) -> None:
-        if isinstance(answer, Trouble):
-            hint = f" ({answer.hint})" if answer.hint else ""
-            self._tell(answer.text.partition("\n")[0] + hint, "bad")
+    def _wrong(self, answer: Affected | Preview | Trouble, asked: bool = False) -> None:
+        if not isinstance(answer, Trouble):
+            return
+        hint = f" ({answer.hint})" if answer.hint else ""
+        unknown = asked and answer.code == _NO_ANSWER
+        self._tell(says.UNKNOWN if unknown else answer.text.partition("\n")[0] + hint, "bad")
 
     def _waiting(self) -> int:
         status = self._link.status

@@ -30,6 +30,8 @@ DONE: Final = {
     "reroute": "rerouted",
     "undo": "undone",
 }
+#: After a change was asked for and no answer came.
+UNKNOWN: Final = "the answer was lost, whether it was made is not known: look at the audit (7)"
 WIDTH: Final = 74
 #: Cells of a name in the status line.
 _NAME: Final = 34

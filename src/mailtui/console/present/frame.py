@@ -16,6 +16,8 @@ from mailtui.display import age, width
 
 from .line import Line, Part, Tone, cells, edges, fit, line
 
+#: The smallest terminal.
+COLUMNS, ROWS = 80, 24
 _LINK: Final[dict[str, Tone]] = {"LIVE": "ok", "STALE": "warn", "FROZEN": "held", "AT": "held", "OFFLINE": "bad"}
 #: What keys are called, where their name in the table is longer.
 KEY_NAMES: Final = {"escape": "esc", "pagedown": "pgdn", "pageup": "pgup"}
@@ -135,9 +137,14 @@ def tab_at(whole: Line, cell: int) -> str:
     return ""
 
 
+def fits(room: int, height: int) -> bool:
+    """Whether there is room for everything."""
+    return room >= COLUMNS and height >= ROWS
+
+
 def too_small(room: int, height: int) -> list[Line]:
     """Instead of everything, on a terminal too small."""
     return [
-        fit(line((f"80x24 needed (now {room}x{height})", "warn")), room),
+        fit(line((f"{COLUMNS}x{ROWS} needed (now {room}x{height})", "warn")), room),
         fit(line("mailtui status prints lines"), room),
     ]

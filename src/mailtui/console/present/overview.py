@@ -21,6 +21,12 @@ from .trend import cells_for, folded, waiting
 from .values import short
 
 _CHANGES: Final[dict[str, Tone]] = {"NEW": "bad", "UP": "warn", "GONE": "dim", "RECOVERED": "ok", "OURS": "bad"}
+#: The order of changes: what is over comes last.
+_TURN: Final = ("OURS", "NEW", "UP", "GONE", "RECOVERED")
+#: Classes that are met every day: they speak of one address, or the next try passes.
+_EVERYDAY: Final = frozenset(
+    ("greylisted", "no-such-user", "mailbox-full", "mailbox-disabled", "moved", "no-such-domain", "null-mx")
+)
 _AGES: Final = Ages.__struct_fields__
 
 
@@ -181,6 +187,13 @@ def change_row(row: IncidentRow, room: int) -> Line:
         pad(middle(row.site or "this relay", name - 1), name),
         pad(text, room - 5 - name - tail),
         pad(numbers, tail, True),
+    )
+
+
+def worst_first(rows: Sequence[IncidentRow]) -> list[IncidentRow]:
+    """What is about us, then what stops all mail of a site, then what goes wrong with single recipients or passes by itself."""
+    return sorted(
+        rows, key=lambda row: (_TURN.index(row.change) if row.change in _TURN else 0, row.class_ in _EVERYDAY)
     )
 
 

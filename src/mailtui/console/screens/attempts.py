@@ -19,6 +19,8 @@ from mailtui.views import AttemptView, MessageView
 
 from .view import Say, View
 
+_SAID: Final = Look(transcript.spoken, None, "not tried yet: no dialogue")
+_ASKED: Final = Look(transcript.spoken, None, "asking …")
 _MORE: Final = "i history, m header, M body, d differences"
 _PAPERS: Final[dict[str, papers.Paper]] = {
     "show.history": "history",
@@ -33,8 +35,7 @@ class Attempts:
 
     def __init__(self, view: View) -> None:
         self._view = view
-        said = Look(transcript.spoken, None, "not tried yet: no dialogue")
-        self.dialogue = VirtualTable(Rows[transcript.Spoken](lambda one: str(one.number)), said, title="Transcript")
+        self.dialogue = VirtualTable(Rows[transcript.Spoken](lambda one: str(one.number)), _ASKED, title="Transcript")
         written = Look(papers.row, None, "asking …")
         self.paper = VirtualTable(Rows[papers.Written](lambda one: str(one.number)), written, title="History")
         self.dialogue.active = self.paper.active = self.paper.display = False
@@ -65,7 +66,10 @@ class Attempts:
         self.octets.clear()
         self._message = None
         self.show("")
-        self._chosen = None
+        self.attempts, self._chosen = (), None
+        self.dialogue.rows.clear()
+        self.dialogue.look, self.dialogue.title = _ASKED, "Transcript"
+        self.dialogue.redraw()
 
     def learn(self, message: MessageView, other: bool, now: datetime) -> None:
         """What is known of the recipient now; `other` than the one before."""
@@ -108,7 +112,7 @@ class Attempts:
         lines = transcript.dialogue(self.attempts, index, room if self._wraps else transcript.UNBROKEN, self._folds)
         title = transcript.attempt_title(self.attempts, index, now)
         same = title == table.title and len(lines) == len(table.rows.items)
-        table.title = title
+        table.title, table.look = title, _SAID
         table.rows.start(lines, 0, True)
         if not same:  # the end is where it failed
             table.rows.place(len(lines) - 1)

@@ -47,7 +47,10 @@ class Audit(View):
     def __init__(self, link: Link, shared: Shared) -> None:
         super().__init__(link, shared)
         look: Look[AuditRow] = Look(
-            lambda row, room: says.row(row, room, self._now), says.heading, "nobody has changed anything yet"
+            lambda row, room: says.row(row, room, self._now),
+            says.heading,
+            "nobody has changed anything yet",
+            "asking …",
         )
         self.table = VirtualTable(Rows[AuditRow](lambda row: str(row.action), order), look)
         self._now = datetime.now(UTC)

@@ -14,9 +14,10 @@ from textual.screen import ModalScreen
 
 from mailtui.console.forms import Filled, Form, Order, Typing, Wrong
 from mailtui.console.present import form as says
+from mailtui.console.present import frame
 from mailtui.console.widgets.canvas import Canvas
 
-from .confirm import GUARD
+from .confirm import GUARD, unseen
 
 
 class Ask(ModalScreen[Filled | None]):
@@ -43,6 +44,10 @@ class Ask(ModalScreen[Filled | None]):
         self._draw()
         self._deaf()
 
+    def on_resize(self) -> None:
+        """It is drawn where all of it can be seen."""
+        self._draw()
+
     def _deaf(self) -> None:
         self._heard_from = float("inf")
         self.call_after_refresh(self._seen)
@@ -51,6 +56,9 @@ class Ask(ModalScreen[Filled | None]):
         self._heard_from = time.monotonic() + GUARD
 
     def _draw(self) -> None:
+        if not frame.fits(*self.app.size):
+            unseen(self._surface)
+            return
         try:
             command = self._form.order(self._typing.values).command
         except Wrong as wrong:
@@ -66,7 +74,7 @@ class Ask(ModalScreen[Filled | None]):
         event.prevent_default()
         if event.key == "escape":
             self._escape()
-        elif time.monotonic() >= self._heard_from:
+        elif time.monotonic() >= self._heard_from and frame.fits(*self.app.size):
             self._heard(event)
         self._draw()
 

@@ -58,6 +58,7 @@ class Message(View):
     async def enter(self, place: Place) -> None:
         """Another message begins with its last attempt, and its content unread."""
         await super().enter(place)
+        self._envelope.show([])  # nothing of the one before, also when there is no answer about this one
         self.lower.forget()
         self.recipients.rows.clear()
         self._of = ""

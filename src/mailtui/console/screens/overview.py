@@ -32,6 +32,7 @@ from mailtui.views import AgeRow, DestinationRow
 
 from .view import Open, Shared, View
 
+_ASKED: Final = "asking …"
 #: Seconds for which an answer about ages, changes and the past is good enough.
 _AGES, _CHANGES, _PAST = 2.0, 5.0, 5.0
 _WIDE: Final = 120
@@ -46,7 +47,7 @@ class Overview(View):
     def __init__(self, link: Link, shared: Shared) -> None:
         super().__init__(link, shared)
         self._numbers, self._alerts = Canvas(id="numbers"), Canvas(id="alerts")
-        ages = Look(says.ages_row, says.ages_heading, "nothing waits: the queue is empty")
+        ages = Look(says.ages_row, says.ages_heading, "nothing waits: the queue is empty", _ASKED, first=True)
         self.grid = VirtualTable(
             Rows[AgeRow](lambda row: row.destination or row.site), ages, title="Waiting by age", id="grid"
         )
@@ -60,7 +61,7 @@ class Overview(View):
         self.tried.note = "enter opens the destination"
         self.changes = VirtualTable(
             Rows[IncidentRow](lambda row: f"{row.change} {row.site} {row.class_} {row.fingerprint}"),
-            Look(says.change_row, None, "nothing out of the ordinary"),
+            Look(says.change_row, None, "nothing out of the ordinary", _ASKED, first=True),
             title=says.change_title(None),
             id="changes",
         )
@@ -86,7 +87,7 @@ class Overview(View):
             when = replace(self.link.when, span=self.link.when.compared)
             self.changes.title = says.change_title(incidents, stretch(when, self.link.now.timestamp()))
             self.changes.look = replace(self.changes.look, empty="nothing out of the ordinary")
-            self.changes.fill(incidents)
+            self.changes.fill(says.worst_first(incidents))
         elif incidents.code == "not-kept":
             self.changes.title = "What changed"
             self.changes.look = replace(self.changes.look, empty=incidents.text)

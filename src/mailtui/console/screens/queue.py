@@ -44,7 +44,7 @@ class Queue(View):
     def __init__(self, link: Link, shared: Shared) -> None:
         super().__init__(link, shared)
         look: Look[QueueRow] = Look(
-            lambda row, room: says.row(row, room, self._window.now), says.heading, "nothing found"
+            lambda row, room: says.row(row, room, self._window.now), says.heading, "nothing found", "asking …"
         )
         self.bar = FilterBar()
         self.table = VirtualTable(Rows[QueueRow](lambda row: row.id, Order().key), look)

@@ -32,6 +32,7 @@ from .view import Say, Shared, View
 PAGE: Final = 500
 #: Seconds for which an answer about the panes without the cursor is good enough.
 _ASIDE: Final = 3.0
+_ASKED: Final = "asking …"
 _NAMES: Final = ("list", "suspensions", "rules")
 _TITLES: Final = ("Suppression list", "Suspensions", "Hold rules")
 _NOTES: Final = ("a adds, D removes, enter shows it", "a suspends, D or P resumes", "a adds, D removes")
@@ -47,19 +48,24 @@ class Suppress(View):
         self._now = datetime.now(UTC)
         self.entries = VirtualTable(
             Rows[Suppression](lambda row: row.entry),
-            Look(lambda row, room: says.entry(row, room, self._now), says.entry_heading, "the list is empty"),
+            Look(lambda row, room: says.entry(row, room, self._now), says.entry_heading, "the list is empty", _ASKED),
             title=_TITLES[0],
         )
         self.suspensions = VirtualTable(
             Rows[Suspension](lambda row: f"{row.kind} {row.name}"),
             Look(
-                lambda row, room: says.suspension(row, room, self._now), says.suspension_heading, "nothing is suspended"
+                lambda row, room: says.suspension(row, room, self._now),
+                says.suspension_heading,
+                "nothing is suspended",
+                _ASKED,
             ),
             title=_TITLES[1],
         )
         self.rules = VirtualTable(
             Rows[HoldRule](lambda row: str(row.rule)),
-            Look(lambda row, room: says.rule(row, room, self._now), says.rule_heading, "no rule holds new mail"),
+            Look(
+                lambda row, room: says.rule(row, room, self._now), says.rule_heading, "no rule holds new mail", _ASKED
+            ),
             title=_TITLES[2],
         )
         self._panes: tuple[VirtualTable[Any], ...] = (self.entries, self.suspensions, self.rules)
