@@ -13,12 +13,14 @@ from collections.abc import Coroutine, Mapping
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 
+from rich.console import RenderableType
 from rich.text import Text
 from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.filter import NoColor
+from textual.screen import Screen
 
 from mailtui.display import age
 from mailtui.errors import ConfigError
@@ -30,6 +32,7 @@ from .change import Changes
 from .forms import Filled, Form
 from .launch import Ended, Options
 from .link import Link
+from .output import Output
 from .place import Place, Trail
 from .present import frame
 from .present.line import BLANK, Line, Tone, edges, fit, line
@@ -80,6 +83,7 @@ class Console(App[Ended]):
         self.trail = Trail(Place("overview"))
         self.changes = Changes(self.link, self._confirmed, self._filled, self.say)
         self.tools = Tools(self)
+        self.output = Output(self)
         self.read_only = options.read_only
         self._views = {kind.kind: kind(self.link, self.shared) for kind in VIEWS}
         self._lines = {name: Canvas(id=name) for name in (*_ABOVE, *_BELOW)}
@@ -128,6 +132,7 @@ class Console(App[Ended]):
         self.set_interval(_TICK, self._tick)
 
     def _ended_by(self, number: int) -> None:
+        self.output.give_up()
         self.exit(Ended(128 + number), return_code=128 + number)
 
     # --- what is shown
@@ -187,6 +192,9 @@ class Console(App[Ended]):
     def _show(self, name: str, whole: Line) -> None:
         self._lines[name].show([fit(whole, self.size.width)])
 
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        super()._display(screen, self.output.frame(screen, renderable))
+
     def say(self, text: str, tone: Tone = "") -> None:
         """Put something in the status line for a while."""
         self._said = (text, tone, time.monotonic() + _SAID)
@@ -194,6 +202,7 @@ class Console(App[Ended]):
 
     def on_resize(self, event: events.Resize) -> None:
         """Too small is said, instead of drawing half of it."""
+        self.output.forget()
         room, height = event.size
         screen = self.screen_stack[0]
         screen.set_class(room < COLUMNS or height < ROWS, "small")
@@ -261,6 +270,7 @@ class Console(App[Ended]):
             case "app.lock":
                 self.read_only = self.options.read_only or not self.read_only
             case "app.repaint":
+                self.output.forget()
                 self.refresh(repaint=True, layout=True)
             case "app.suspend":
                 self.action_suspend_process()
