@@ -7,6 +7,7 @@ what a key means stands in `actions`.
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import time
 from collections.abc import Coroutine, Mapping
@@ -130,6 +131,8 @@ class Console(App[Ended]):
             self.say(self.options.hint, "accent")
         await self._arrive()
         self.set_interval(_TICK, self._tick)
+        gc.freeze()  # what a start makes stays: `launch` let it be made without looking through it
+        gc.enable()
 
     def _ended_by(self, number: int) -> None:
         self.output.give_up()

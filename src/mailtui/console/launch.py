@@ -6,6 +6,7 @@ whether it was started for the occasion, is the command line's business.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Mapping
@@ -62,6 +63,7 @@ def open_console(options: Options) -> Ended:
     if problem := unfit(os.environ):
         raise ControlError("terminal", problem, exit_code=EX_UNAVAILABLE)
     os.environ.update({name: value for name, value in _SETTINGS.items() if name not in os.environ})
+    gc.disable()  # what a start makes stays
     from .app import Console
 
     console = Console(options)
