@@ -98,7 +98,8 @@ class Console(App[Ended]):
         found = themes.load(self.options.home / "themes")
         for theme in found.values():
             self.register_theme(theme)
-        name = self.options.theme or (themes.COLOURLESS if self.no_color else themes.DEFAULT)
+        frugal = self.no_color or self.options.slow
+        name = self.options.theme or (themes.COLOURLESS if frugal else themes.DEFAULT)
         if name not in found:
             raise ConfigError(f"--theme: there is no theme {name}; there are {', '.join(sorted(found))}")
         self.theme = name
@@ -154,6 +155,7 @@ class Console(App[Ended]):
         self.call_after_refresh(self._tick)
 
     def _tick(self) -> None:
+        self.link.slow = self.options.slow or self.output.slow
         self._frame()
         if not self._refreshing and self.link.due():
             self._refreshing = True
@@ -174,7 +176,7 @@ class Console(App[Ended]):
         room = self.size.width
         link, now = self.link, datetime.now(UTC)
         frozen = None if link.frozen_at is None else datetime.fromtimestamp(link.frozen_at, UTC)
-        bar = frame.Bar(link.status, link.state.value, link.age, frozen, self.read_only, now)
+        bar = frame.Bar(link.status, link.state.value, link.age, frozen, self.read_only, now, link.slow)
         self._show("title", frame.title(bar, room))
         self._show("tabs", frame.tabs(self.trail.tab, self.standing.screens, room))
         self._show("crumb", frame.crumb(self.trail.titles, self.view.note(), room))

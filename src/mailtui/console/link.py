@@ -65,6 +65,7 @@ class Link:
         self._dirty = True
         self.frozen_at: float | None = None
         self.watched = True
+        self.slow = False
         self.offline = ""
         self.status: StatusView | None = None
 
@@ -163,7 +164,7 @@ class Link:
         """Whether what is shown should be asked for again now; saying so begins the next interval."""
         if self.frozen:
             return False
-        interval = BUSY if self._dirty and self.watched else QUIET
+        interval = BUSY if self._dirty and self.watched and not self.slow else QUIET
         if self.offline:
             interval = BUSY
         if self._clock() - self._refreshed < interval:

@@ -14,10 +14,10 @@ import termios
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final, cast
 
 from rich.color import ColorSystem
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleRenderable, RenderableType
 from rich.segment import Segment
 from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
@@ -75,7 +75,7 @@ def read(update: CompositorUpdate, into: Cells, system: ColorSystem) -> bool:
 class Output:
     """Between an application and its driver. `frame` makes of an update what is to be sent, `slow` says whether the terminal is."""
 
-    def __init__(self, app: App[object], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, app: App[Any], clock: Callable[[], float] = time.monotonic) -> None:
         self._app, self._clock = app, clock
         self._wanted, self._sent = Cells(0, 0), Cells(0, 0)
         self._waits: float | None = None
@@ -84,10 +84,11 @@ class Output:
 
     @property
     def slow(self) -> bool:
-        """Whether a frame waits, or waited not long ago, because the terminal did not read."""
-        if self._waits is not None and self._clock() - self._waits > _LATE:
-            self._slow_until = self._clock() + _SLOW
-        return self._clock() < self._slow_until
+        """Whether a frame waits for long, or did not long ago, because the terminal does not read."""
+        now = self._clock()
+        if self._waits is not None and now - self._waits > _LATE:
+            self._slow_until = now + _SLOW
+        return now < self._slow_until
 
     @property
     def waits(self) -> bool:
@@ -142,11 +143,7 @@ class Output:
         if self._full():
             self._app.set_timer(_AGAIN, self._look)
         else:
-            self._late()
-            self._app._display(self._app.screen, Drawn(""))
-
-    def _late(self) -> bool:
-        return self.slow
+            self._app._display(self._app.screen, cast("ConsoleRenderable", Drawn("")))
 
     def give_up(self) -> None:
         """At the end: let nobody wait for a terminal that does not read; what it has not taken is lost."""
@@ -160,7 +157,9 @@ def as_expected() -> bool:
     system = ColorSystem.TRUECOLOR
     strips = [Strip([Segment("ab", Style(bold=True)), Segment("漢", Style(color="red"))]), Strip([Segment("z")])]
     layout = LayoutUpdate([strips, strips], Region(0, 0, 5, 2))
-    chops = ChopsUpdate([{0: strips[0], 4: strips[1]}, {0: None, 4: strips[1]}], [(0, 0, 5), (1, 4, 5)], [[4, 5], [4, 5]])
+    chops = ChopsUpdate(
+        [{0: strips[0], 4: strips[1]}, {0: None, 4: strips[1]}], [(0, 0, 5), (1, 4, 5)], [[4, 5], [4, 5]]
+    )
     try:
         for update, first, second in ((layout, "ab漢z", "ab漢z"), (chops, "ab漢z", "    z")):
             drawn = Cells(5, 2)

@@ -23,7 +23,8 @@ KEY_NAMES: Final = {"escape": "esc", "pagedown": "pgdn", "pageup": "pgup"}
 
 @dataclass(frozen=True)
 class Bar:
-    """What the title bar tells: the relay as last heard of, the state of the link and the age of the data, who may write."""
+    """What the title bar tells: the relay as last heard of, the state of the link and the age of the data, who may write. On a `slow`
+    terminal nothing in it moves by the second."""
 
     status: StatusView | None
     state: str
@@ -31,6 +32,7 @@ class Bar:
     frozen_at: datetime | None
     read_only: bool
     now: datetime
+    slow: bool = False
 
 
 def title(bar: Bar, room: int) -> Line:
@@ -51,7 +53,10 @@ def title(bar: Bar, room: int) -> Line:
     left += [("RO" if bar.read_only else "RW", "held" if bar.read_only else "dim")]
     if up and room >= 100:
         left += [(f"  up {up}", "dim")]
-    right += [_link(bar), f"  {bar.now.astimezone():%H:%M:%S} "]
+    if bar.slow:
+        right += [("SLOW", "warn"), "  "]
+    local = bar.now.astimezone()
+    right += [_link(bar), f"  {local:%H:%M} " if bar.slow else f"  {local:%H:%M:%S} "]
     return _grounded(edges(line(*left), line(*right), room))
 
 
@@ -64,7 +69,7 @@ def _link(bar: Bar) -> Part:
     if bar.status is None and bar.state in ("LIVE", "STALE"):
         return "asking", "dim"
     said = bar.state
-    if bar.state in ("LIVE", "STALE"):
+    if bar.state == "STALE" or (bar.state == "LIVE" and not bar.slow):
         said += f" {age(bar.seconds)}"
     elif bar.frozen_at is not None:
         said += f" {bar.frozen_at.astimezone():%H:%M:%S}"
