@@ -17,12 +17,12 @@ from .conftest import put, settled
 SIZE = 100, 30
 #: Pressed one after the other, and what is on the screen then.
 KEYS = (
-    ("2", "look.test"),
-    ("j", "> "),
-    ("?", "retry"),
-    ("\x1b", "look.test"),
-    ("3", "Destinations"),
-    ("1", "Waiting by age"),
+    ("2", "[2 Queue]"),
+    ("j", "row 2"),
+    ("?", "Help: queue"),
+    ("\x1b", "row 2"),
+    ("3", "[3 Domains]"),
+    ("1", "[1 Overview]"),
 )
 
 

@@ -12,8 +12,9 @@ import select
 import struct
 import subprocess
 import termios
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -82,9 +83,26 @@ class Terminal:
     def _readable(self, seconds: float) -> bool:
         return bool(select.select([self._master], [], [], seconds)[0])
 
-    def sees(self, text: str, timeout: float = 20.0) -> None:
+    def typed(self, keys: Sequence[str], gap: float) -> int:
+        """Type one after the other, `gap` seconds apart, reading all the time; how many octets came until a moment after the last."""
+        before = len(self.sent)
+        for key in keys:
+            self.type(key)
+            self.read_for(gap)
+        self.read_for(0.3)
+        return len(self.sent) - before
+
+    def start_reading(self) -> None:
+        """Read in a thread from now on, until the program has ended."""
+        threading.Thread(target=self._read_on, daemon=True).start()
+
+    def _read_on(self) -> None:
+        while self.process.poll() is None:
+            self.read_for(0.1)
+
+    def sees(self, text: str, timeout: float = 20.0, poll: float = 0.05) -> None:
         """Until a text was sent."""
-        wait_until(lambda: text.encode() in self.read(), f"{text!r} in {self.sent[-300:]!r}", timeout, 0.05)
+        wait_until(lambda: text.encode() in self.read(), f"{text!r} in {self.sent[-300:]!r}", timeout, poll)
 
     def type(self, keys: str) -> None:
         """Keys."""

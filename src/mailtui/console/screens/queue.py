@@ -12,6 +12,7 @@ from typing import Final
 
 from msgspec.structs import replace
 from textual.app import ComposeResult
+from textual.timer import Timer
 
 from mailtui.console.actions import Scope
 from mailtui.console.link import Link, Trouble
@@ -35,6 +36,8 @@ PAGE: Final = 200
 _UNKNOWN: Final = "?"
 #: Seconds of idleness before what is typed is counted, and for which a count is good enough.
 _IDLE, _COUNTED = 0.15, 2.0
+#: Seconds the cursor rests before what it is on is shown below: a key that is held sends the list alone.
+_REST: Final = 0.1
 
 
 def order(name: str) -> tuple[str, int]:
@@ -58,6 +61,7 @@ class Queue(View):
         self._now = datetime.now(UTC)  # of the last answer: times are told from then and stand still until the next
         self._in_front = ""  # the id before the first row of the window, "" at the beginning of the list
         self._shown: str | None = None  # the filter the window is of
+        self._resting: Timer | None = None
 
     def compose(self) -> ComposeResult:
         """Filter, list, preview."""
@@ -248,7 +252,9 @@ class Queue(View):
 
     def on_virtual_table_moved(self, message: VirtualTable.Moved) -> None:
         """Another row is under the cursor."""
-        self._preview()
+        if self._resting is not None:
+            self._resting.stop()
+        self._resting = self.set_timer(_REST, self._preview)
 
     def on_virtual_table_wanted(self, message: VirtualTable.Wanted) -> None:
         """The window comes to an end."""
