@@ -36,6 +36,7 @@ class Terminal:
         self.process = subprocess.Popen(
             command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, env=environment
         )
+        self._name = os.ttyname(slave)
         os.close(slave)
 
     def __enter__(self) -> Self:
@@ -99,6 +100,15 @@ class Terminal:
     def _read_on(self) -> None:
         while self.process.poll() is None:
             self.read_for(0.1)
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing more can be written to it before something is read."""
+        slave = os.open(self._name, os.O_WRONLY | os.O_NOCTTY)
+        try:
+            return not select.select([], [slave], [], 0)[1]
+        finally:
+            os.close(slave)
 
     def sees(self, text: str, timeout: float = 20.0, poll: float = 0.05) -> None:
         """Until a text was sent."""

@@ -339,6 +339,12 @@ class Console(App[Ended]):
         """A screen has something to say."""
         self.say(message.text, message.tone)
 
+    async def on_event(self, event: events.Event) -> None:
+        """What is typed into a dialog that cannot be seen yet, because the terminal does not read, is not heard."""
+        unseen = self.output.waits and len(self.screen_stack) > 1
+        if not (unseen and isinstance(event, events.Key) and event.key != "escape"):
+            await super().on_event(event)
+
     def action_focus_next(self) -> None:
         """Tab."""
         self.action_perform("pane.next")
