@@ -7,7 +7,9 @@ what the terminal was sent; while it does not read, frames are not queued but le
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 import select
 import sys
 import termios
@@ -36,6 +38,7 @@ _WAITING: Final = MAX_QUEUED_WRITES // 3
 #: Seconds between two looks whether the terminal reads again, that a frame may wait before the terminal is called slow, and for which
 #: it is called so from then on.
 _AGAIN, _LATE, _SLOW = 0.1, 1.0, 30.0
+_CONTROL: Final = re.compile("\x1b\\[[0-9;]*[A-Za-z]|\n")
 _SYSTEMS: Final = {
     "standard": ColorSystem.STANDARD,
     "256": ColorSystem.EIGHT_BIT,
@@ -80,7 +83,8 @@ class Output:
         self._wanted, self._sent = Cells(0, 0), Cells(0, 0)
         self._waits: float | None = None
         self._slow_until = float("-inf")
-        self.on = os.environ.get(SWITCH) != "whole" and as_expected()
+        known = all(hasattr(app, name) for name in ("_batch_count", "_closed", "_driver", "_running"))
+        self.on = os.environ.get(SWITCH) != "whole" and known and as_expected()
 
     @property
     def slow(self) -> bool:
@@ -110,7 +114,9 @@ class Output:
         if not isinstance(update, Drawn) and not read(update, self._wanted, self._system):
             self.forget()
             return update
-        if self._full():
+        if not self._app._running or self._app._closed:  # nothing would be written
+            return None
+        if self._app._batch_count or self._full():
             self._wait()
             return None
         self._waits = None
@@ -140,7 +146,7 @@ class Output:
     def _look(self) -> None:
         if self._waits is None:
             return
-        if self._full():
+        if self._app._batch_count or self._full():
             self._app.set_timer(_AGAIN, self._look)
         else:
             self._app._display(self._app.screen, cast("ConsoleRenderable", Drawn("")))
@@ -154,19 +160,21 @@ class Output:
 
 def as_expected() -> bool:
     """Whether this Textual makes updates as this module reads them: drawn both ways, the same text must come out."""
-    system = ColorSystem.TRUECOLOR
-    strips = [Strip([Segment("ab", Style(bold=True)), Segment("漢", Style(color="red"))]), Strip([Segment("z")])]
-    layout = LayoutUpdate([strips, strips], Region(0, 0, 5, 2))
-    chops = ChopsUpdate(
-        [{0: strips[0], 4: strips[1]}, {0: None, 4: strips[1]}], [(0, 0, 5), (1, 4, 5)], [[4, 5], [4, 5]]
-    )
+    system, console = ColorSystem.TRUECOLOR, Console(color_system="truecolor")
     try:
-        for update, first, second in ((layout, "ab漢z", "ab漢z"), (chops, "ab漢z", "    z")):
+        strips = [Strip([Segment("ab", Style(bold=True)), Segment("漢", Style(color="red"))]), Strip([Segment("z")])]
+        ends = [[4, 5], [4, 5]]
+        layout = LayoutUpdate([strips, strips], Region(0, 0, 5, 2))
+        chops = ChopsUpdate(
+            [dict(zip((0, 4), strips, strict=True)), {0: None, 4: strips[1]}], [(0, 0, 5), (1, 4, 5)], ends
+        )
+        for update, rows in ((layout, ["ab漢z", "ab漢z"]), (chops, ["ab漢z", "    z"])):
             drawn = Cells(5, 2)
-            if not read(update, drawn, system) or ["".join(row) for row in drawn.texts] != [first, second]:
+            theirs = _CONTROL.sub("", update.render_segments(console))
+            if not read(update, drawn, system) or theirs != "".join(rows).replace(" ", ""):
                 return False
-            if not isinstance(update.render_segments(Console(color_system="truecolor")), str):
+            if ["".join(row) for row in drawn.texts] != rows:
                 return False
-        return callable(App._display)
+        return list(inspect.signature(App._display).parameters) == ["self", "screen", "renderable"]
     except Exception:  # whatever it is that has changed, Textual draws as it always did
         return False
