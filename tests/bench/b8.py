@@ -72,15 +72,16 @@ def _stalled(relay: Relay, sink: Sink, home: Path, seconds: float) -> None:
             before, until = rss(terminal.process.pid), time.monotonic() + seconds
 
             def over(_: list[Latency]) -> bool:
-                terminal.type("12\x0c")
+                if not terminal.full:
+                    terminal.type("12\x0c")
                 return time.monotonic() > until
 
             rows.append([f"one whose terminal did not read for {seconds:.0f} s", *columns(probe.until(over))])
             grown = (rss(terminal.process.pid) - before) / 1e6
             stuck = len(terminal.read())
             began = time.monotonic()
-            terminal.type("2")
-            terminal.sees("[2 Queue]")
+            terminal.type("3")
+            terminal.sees("[3 Domains]", poll=0.005)
             back = time.monotonic() - began
     notes = [
         f"The console grew by {grown:.1f} MB; {stuck} octets stood in the terminal; a key was answered {back:.1f} s after."

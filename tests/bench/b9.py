@@ -26,6 +26,8 @@ SIZE = 120, 40
 #: Seconds of listening, and how often a key is pressed.
 LISTEN, KEYS = 10.0, 40
 _NAP = 0.005
+#: Messages that are more than the relay takes meanwhile.
+_LOAD = 60_000
 _DOWN, _PAGE = "j", "\x1b[6~"
 
 
@@ -115,12 +117,12 @@ def _busy(relay: Relay, home: Path, sink: Sink) -> list[list[object]]:
     for options, name, wanted in (((), "", "≤ 5,000"), (("--slow",), ", --slow", "≤ 500")):
         with attached(relay, home, *options) as terminal:
             terminal.read_for(3.0)
-            source = Load(6000, sessions=4).start(relay.port)
+            source = Load(_LOAD, sessions=4).start(relay.port)
             octets = terminal.read_for(LISTEN) / LISTEN
             rows.append([f"overview while mail flows, octets/s{name}", octets, wanted])
             source.terminate()
             source.communicate()
-    source = Load(6000, sessions=4).start(relay.port)
+    source = Load(_LOAD, sessions=4).start(relay.port)
     away = asyncio.run(_gaps(relay, home))
     source.terminate()
     source.communicate()
