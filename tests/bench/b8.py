@@ -78,13 +78,13 @@ def _stalled(relay: Relay, sink: Sink, home: Path, seconds: float) -> None:
 
             rows.append([f"one whose terminal did not read for {seconds:.0f} s", *columns(probe.until(over))])
             grown = (rss(terminal.process.pid) - before) / 1e6
-            stuck = len(terminal.read())
+            stuck = -len(terminal.sent) + len(terminal.read())
             began = time.monotonic()
             terminal.type("3")
             terminal.sees("[3 Domains]", poll=0.005)
             back = time.monotonic() - began
     notes = [
-        f"The console grew by {grown:.1f} MB; {stuck} octets stood in the terminal; a key was answered {back:.1f} s after."
+        f"The console grew by {grown:.1f} MB; {stuck} octets stood in the terminal; a key was answered {back:.2f} s after."
     ]
     table.show("B8: mail of somebody else beside a terminal that does not read", ["", *HEADS], rows, notes)
 

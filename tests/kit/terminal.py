@@ -32,6 +32,7 @@ class Terminal:
         self._master, slave = pty.openpty()
         self.resize(*size)
         self.sent = b""
+        self._reader: threading.Thread | None = None
         environment = {**os.environ, "TERM": "xterm-256color", "XDG_CONFIG_HOME": str(home), **(env or {})}
         self.process = subprocess.Popen(
             command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, env=environment
@@ -95,7 +96,8 @@ class Terminal:
 
     def start_reading(self) -> None:
         """Read in a thread from now on, until the program has ended."""
-        threading.Thread(target=self._read_on, daemon=True).start()
+        self._reader = threading.Thread(target=self._read_on, daemon=True)
+        self._reader.start()
 
     def _read_on(self) -> None:
         while self.process.poll() is None:
@@ -134,4 +136,6 @@ class Terminal:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        if self._reader:
+            self._reader.join()
         os.close(self._master)

@@ -89,6 +89,7 @@ class Console(App[Ended]):
         self._views = {kind.kind: kind(self.link, self.shared) for kind in VIEWS}
         self._lines = {name: Canvas(id=name) for name in (*_ABOVE, *_BELOW)}
         self._said: tuple[str, Tone, float] = ("", "", 0.0)
+        self._told = -1, 0.0
         self._refreshing = False
         self._crash = ""
         self._dress()
@@ -176,7 +177,11 @@ class Console(App[Ended]):
         room = self.size.width
         link, now = self.link, datetime.now(UTC)
         frozen = None if link.frozen_at is None else datetime.fromtimestamp(link.frozen_at, UTC)
-        bar = frame.Bar(link.status, link.state.value, link.age, frozen, self.read_only, now, link.slow)
+        if now.second != self._told[0] or self._told[1] == float(
+            "inf"
+        ):  # it goes on with the clock: one frame a second, not two
+            self._told = now.second, link.age
+        bar = frame.Bar(link.status, link.state.value, self._told[1], frozen, self.read_only, now, link.slow)
         self._show("title", frame.title(bar, room))
         self._show("tabs", frame.tabs(self.trail.tab, self.standing.screens, room))
         self._show("crumb", frame.crumb(self.trail.titles, self.view.note(), room))

@@ -33,6 +33,8 @@ _ENDS: Final = dict(_ATTRIBUTES.values())
 _ON_BLANKS: Final = frozenset({"4", "7", "9", "53"})
 #: Cells that are sent again rather than jumped over: a jump takes four octets.
 _NEAR: Final = 4
+#: How far a list may have moved, and how many of its rows must have, that the terminal is asked to move them.
+_STEPS, _MOVED = (1, -1, 3, -3), 5
 
 
 class Pen(NamedTuple):
@@ -112,7 +114,8 @@ class Cells:
 
 def difference(old: Cells, new: Cells) -> str:
     """What to send to a terminal that shows `old` so that it shows `new`; "" when nothing differs."""
-    sent: list[str] = []
+    moving, old = moved(old, new)
+    sent = [moving] if moving else []
     held = PLAIN
     for y in range(new.rows):
         if new.texts[y] == old.texts[y] and new.pens[y] == old.pens[y]:
@@ -129,6 +132,40 @@ def difference(old: Cells, new: Cells) -> str:
     if held != PLAIN:
         sent.append("\x1b[0m")
     return "".join(sent)
+
+
+def moved(old: Cells, new: Cells) -> tuple[str, Cells]:
+    """Rows that are only at another height are moved by the terminal: what asks it to, and what it shows then."""
+    for step in _STEPS:
+        top, end = _block(old, new, step)
+        if end - top < _MOVED:
+            continue
+        first, last = (top, end + step) if step > 0 else (top + step, end)
+        shown = Cells(0, 0)
+        shown.columns, shown.rows = old.columns, old.rows
+        shown.texts, shown.pens = list(old.texts), list(old.pens)
+        shown.texts[top:end] = old.texts[top + step : end + step]
+        shown.pens[top:end] = old.pens[top + step : end + step]
+        for y in range(end, last) if step > 0 else range(first, top):
+            shown.texts[y] = [_UNKNOWN] * old.columns
+        way = "M" if step > 0 else "L"
+        return f"\x1b[{first + 1};{last}r\x1b[{first + 1};1H\x1b[{abs(step)}{way}\x1b[r", shown
+    return "", old
+
+
+def _block(old: Cells, new: Cells, step: int) -> tuple[int, int]:
+    """The longest run of rows that stood `step` rows below; empty when most of them stand where they stood anyway."""
+    best = (0, 0)
+    start = -1
+    for y in range(new.rows + 1):
+        if y < new.rows and 0 <= y + step < old.rows and new.texts[y] == old.texts[y + step]:
+            start = y if start < 0 else start
+            continue
+        if start >= 0 and y - start > best[1] - best[0]:
+            best = (start, y)
+        start = -1
+    changed = sum(new.texts[y] != old.texts[y] for y in range(*best))
+    return best if changed >= _MOVED else (0, 0)
 
 
 def _runs(old: Cells, new: Cells, y: int) -> Iterator[tuple[int, int]]:

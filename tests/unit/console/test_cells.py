@@ -74,6 +74,38 @@ def test_a_terminal_that_got_the_difference_shows_what_one_does_that_got_all(
     assert difference(new, new) == ""
 
 
+@settings(max_examples=60)
+@given(st.integers(0, 4), st.integers(0, 4), st.integers(0, 9), st.integers(0, 9))
+def test_a_list_that_moves_is_moved_by_the_terminal(first: int, second: int, cursor: int, other: int) -> None:
+    old, new = page(first, cursor), page(second, other)
+    nothing = Cells(COLUMNS, 12)
+    nothing.forget()
+    screen = pyte.Screen(COLUMNS, 12)
+    stream = pyte.Stream(screen)
+    stream.feed(difference(nothing, old))
+    moving = difference(old, new)
+    stream.feed(moving)
+    whole = pyte.Screen(COLUMNS, 12)
+    pyte.Stream(whole).feed(difference(nothing, new))
+    assert screen.display == whole.display == ["".join(row) for row in new.texts]
+    assert [[look(screen.buffer[y][x]) for x in range(COLUMNS)] for y in range(12)] == [
+        [look(whole.buffer[y][x]) for x in range(COLUMNS)] for y in range(12)
+    ]
+    if abs(first - second) == 1 and cursor == other == 9:
+        assert len(moving) < 140
+
+
+def page(first: int, cursor: int) -> Cells:
+    """A heading, ten rows of a list from one on, with a cursor, and a line below."""
+    made = Cells(COLUMNS, 12)
+    made.put(0, 0, [Segment("heading".ljust(COLUMNS), STYLES[3])], ColorSystem.TRUECOLOR)
+    for y in range(10):
+        row = f"{'>' if y == cursor else ' '} {(first + y) ** 5:>11} "
+        made.put(0, y + 1, [Segment(row, STYLES[4] if y == cursor else STYLES[2])], ColorSystem.TRUECOLOR)
+    made.put(0, 11, [Segment("below".ljust(COLUMNS))], ColorSystem.TRUECOLOR)
+    return made
+
+
 def test_a_digit_costs_a_jump_a_pen_and_a_digit() -> None:
     ink = Style(color="#102030", bgcolor="#405060")
     old, new = picture([[Segment("12:00:01", ink)]] * ROWS), picture([[Segment("12:00:01", ink)]] * ROWS)
