@@ -80,6 +80,7 @@ class Link:
         self._stood = 0.0
         self.read_at: float | None = None  # when something was asked that the frozen picture had no answer to
         self.watched = True
+        self.slow = False
         self.offline = ""
         self.status: StatusView | None = None
 
@@ -200,7 +201,8 @@ class Link:
         """Whether what is shown should be asked for again now; saying so begins the next interval."""
         if self.frozen and not self._hurried:
             return False
-        interval = BUSY if self._dirty and self.watched and self.when.at is None else QUIET
+        busy = self._dirty and self.watched and not self.slow and self.when.at is None
+        interval = BUSY if busy else QUIET
         if self.offline:
             interval = BUSY
         if self._clock() - self._refreshed < interval:

@@ -26,7 +26,8 @@ KEY_NAMES: Final = {"escape": "esc", "pagedown": "pgdn", "pageup": "pgup"}
 @dataclass(frozen=True)
 class Bar:
     """What the title bar tells: the relay as last heard of, the state of the link and the age of the data, who may write; the moment of
-    the past that is shown, and recipients that came since the picture was frozen (`missed`: or more)."""
+    the past that is shown, and recipients that came since the picture was frozen (`missed`: or more). On a `slow` terminal nothing in it
+    moves by the second."""
 
     status: StatusView | None
     state: str
@@ -37,6 +38,7 @@ class Bar:
     at: str = ""
     came: int = 0
     missed: bool = False
+    slow: bool = False
 
 
 def title(bar: Bar, room: int) -> Line:
@@ -57,7 +59,10 @@ def title(bar: Bar, room: int) -> Line:
     left += [("RO" if bar.read_only else "RW", "held" if bar.read_only else "dim")]
     if up and room >= 100:
         left += [(f"  up {up}", "dim")]
-    right += [_link(bar), f"  {bar.now.astimezone():%H:%M:%S} "]
+    if bar.slow:
+        right += [("SLOW", "warn"), "  "]
+    local = bar.now.astimezone()
+    right += [_link(bar), f"  {local:%H:%M} " if bar.slow else f"  {local:%H:%M:%S} "]
     return _grounded(edges(line(*left), line(*right), room))
 
 
@@ -70,7 +75,7 @@ def _link(bar: Bar) -> Part:
     if bar.status is None and bar.state in ("LIVE", "STALE"):
         return "asking", "dim"
     said = bar.state
-    if bar.state in ("LIVE", "STALE"):
+    if bar.state == "STALE" or (bar.state == "LIVE" and not bar.slow):
         said += f" {age(bar.seconds)}"
     elif bar.frozen_at is not None:
         said += f" {bar.frozen_at.astimezone():%H:%M:%S} (+{bar.came:,}{' or more' if bar.missed else ''})"

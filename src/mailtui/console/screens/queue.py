@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final
 
 from textual.app import ComposeResult
+from textual.timer import Timer
 
 from mailtui.console.actions import Scope
 from mailtui.console.link import Link, Trouble
@@ -34,6 +35,8 @@ from .window import COUNTED, Window
 
 #: Seconds of idleness before what is typed is counted.
 _IDLE: Final = 0.15
+#: Seconds the cursor rests before what it is on is shown below: a key that is held sends the list alone.
+_REST: Final = 0.1
 
 
 class Queue(View):
@@ -51,6 +54,7 @@ class Queue(View):
         self._below = Canvas(id="preview")
         self._counts: Counts | None = None
         self._window = Window(self, self.table, self.bar)
+        self._resting: Timer | None = None
 
     def compose(self) -> ComposeResult:
         """Filter, list, preview."""
@@ -186,7 +190,9 @@ class Queue(View):
 
     def on_virtual_table_moved(self, message: VirtualTable.Moved) -> None:
         """Another row is under the cursor."""
-        self._preview()
+        if self._resting is not None:
+            self._resting.stop()
+        self._resting = self.set_timer(_REST, self._preview)
 
     def on_virtual_table_wanted(self, message: VirtualTable.Wanted) -> None:
         """The window comes to an end."""
