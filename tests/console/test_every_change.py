@@ -158,7 +158,7 @@ async def _add(screen: Screen, relay: Relay) -> None:
 
 async def _remove(screen: Screen, relay: Relay) -> None:
     await _add(screen, relay)
-    await screen.sees("(1)")
+    await screen.sees("Suppression list (1)")
     await screen.press("D")
     await screen.sees("Remove from the suppression list")
     await fill(screen, "again")

@@ -16,6 +16,7 @@ import pytest
 import time_machine
 from tests.kit.relay import Relay
 from tests.kit.scene import CLOCK, day
+from textual.widgets import Input
 
 from mailtui.console import link, themes
 from mailtui.console.app import VIEWS, Console
@@ -61,6 +62,7 @@ SIGHTS: Final = {
 #: What is another in every run, and what stands in the pictures instead.
 STEADY: Final = {
     r"LIVE \d+s": "LIVE 0s",
+    r"\bp-[0-9a-f]{8}\b": "p-00000000",
     r"pid \d+ +up \w+ *": "pid 1  up 0s",
     r"disk +\d+% of [\d.]+\w *": "disk    50% of 100G",
     r"queue +[\d.]+\w? +wal +[\d.]+\w? *": "queue   300K  wal 600K",
@@ -88,6 +90,8 @@ def console(relay: Relay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
         with time_machine.travel(CLOCK, tick=False):
             app = Console(Options(relay.socket, home=tmp_path, leaves="ask"))
             async with app.run_test(size=(columns, rows)) as pilot:
+                for field in app.query(Input):
+                    field.cursor_blink = False
                 yield Screen(app, pilot)
 
     return opened
