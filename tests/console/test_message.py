@@ -15,7 +15,6 @@ MAIL = "Subject: papers\r\nX-Note: \x1b[31m[/foo]\r\n\r\nthe secret \x1b]52;c;aG
 @pytest.fixture(scope="module")
 def mail(relay: Relay) -> str:
     queue_id = put(relay, "ana@paper.test", "bob@paper.test", body=MAIL)
-    relay.post("retry", ids=[queue_id])
     settled(relay, f"id:{queue_id}", "deferred")
     relay.post("hold", ids=[f"{queue_id}.1"], reason="a loop?")
     return queue_id

@@ -91,11 +91,11 @@ def test_a_host_is_reached_by_ssh_with_an_argument_list(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL])
-def test_nothing_is_left_of_a_demo(tmp_path: Path, number: int) -> None:
+def test_nothing_is_left_of_a_demo(short_path: Path, number: int) -> None:
     """Killed outright it cannot remove its directory, but the relay ends."""
-    with terminal(*MAILTUI, "demo", home=tmp_path, TMPDIR=str(tmp_path)) as screen:
+    with terminal(*MAILTUI, "demo", home=short_path, TMPDIR=str(short_path)) as screen:
         screen.sees("relay.shop.example")
-        (folder,) = tmp_path.glob("mailtui-demo-*")
+        (folder,) = short_path.glob("mailtui-demo-*")
         screen.process.send_signal(number)
         screen.ended(60.0)
         wait_until(lambda: not speakers(folder), "the demo's relay to end", 30.0)

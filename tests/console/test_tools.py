@@ -18,7 +18,6 @@ from .conftest import Opened, Screen, put, settled
 @pytest.fixture(scope="module", autouse=True)
 def mail(relay: Relay) -> str:
     queue_id = put(relay, "ana@tools.test", "bob@tools.test", sender="news@list.example")
-    relay.post("retry", ids=[queue_id])
     settled(relay, f"id:{queue_id}", "deferred")
     return queue_id
 

@@ -162,6 +162,8 @@ class Message(View):
         ask = QueueList(filter=self.shared.filter, limit=1)
         request = replace(ask, after=here) if later != self.shared.newest else replace(ask, before=here)
         page = await self.link.ask(request)
+        if not self.shown:
+            return
         if isinstance(page, Trouble):
             self._tell(page)
         else:

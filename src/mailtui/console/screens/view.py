@@ -65,6 +65,11 @@ class View(Widget):
         self.shared = shared
         self.place = Place(self.kind)
 
+    @property
+    def shown(self) -> bool:
+        """Whether this is the screen that is looked at; an answer that comes later must lead nobody away."""
+        return self.has_class("here")
+
     async def enter(self, place: Place) -> None:
         """Show this place from now on; `refreshed` follows."""
         self.place = place
