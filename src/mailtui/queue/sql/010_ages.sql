@@ -34,13 +34,26 @@ CREATE TRIGGER message_leaves AFTER DELETE ON message WHEN OLD.unfinished > 0 BE
     UPDATE waiting SET messages = messages - 1;
 END;
 
+-- As before, with comparisons: SQLite makes a table of a longer list of words each time a trigger comes to it.
+DROP TRIGGER recipient_settles;
+CREATE TRIGGER recipient_settles AFTER UPDATE OF state ON recipient
+    WHEN (OLD.state = 'queued' OR OLD.state = 'sending' OR OLD.state = 'deferred' OR OLD.state = 'held')
+        <> (NEW.state = 'queued' OR NEW.state = 'sending' OR NEW.state = 'deferred' OR NEW.state = 'held') BEGIN
+    UPDATE message SET
+        unfinished = unfinished + iif((NEW.state = 'queued' OR NEW.state = 'sending' OR NEW.state = 'deferred' OR NEW.state = 'held'), 1, -1),
+        finished_at = iif((NEW.state = 'queued' OR NEW.state = 'sending' OR NEW.state = 'deferred' OR NEW.state = 'held')
+            OR unfinished > 1, NULL, NEW.changed_at)
+        WHERE id = NEW.id >> 20;
+END;
+
 CREATE TRIGGER recipient_enters_late AFTER INSERT ON recipient
     WHEN NEW.id <= (SELECT aged FROM waiting) AND NEW.state IN ('queued', 'sending', 'deferred', 'held') BEGIN
     INSERT INTO age (lane, quarter, n) VALUES (NEW.lane, (NEW.id >> 20) / 900000, 1) ON CONFLICT DO UPDATE SET n = n + 1;
 END;
 CREATE TRIGGER recipient_ages AFTER UPDATE OF state, lane ON recipient
-    WHEN NEW.id <= (SELECT aged FROM waiting) AND (OLD.lane <> NEW.lane
-        OR (OLD.state IN ('queued', 'sending', 'deferred', 'held')) <> (NEW.state IN ('queued', 'sending', 'deferred', 'held'))) BEGIN
+    WHEN (OLD.lane <> NEW.lane OR (OLD.state = 'queued' OR OLD.state = 'sending' OR OLD.state = 'deferred' OR OLD.state = 'held')
+        <> (NEW.state = 'queued' OR NEW.state = 'sending' OR NEW.state = 'deferred' OR NEW.state = 'held'))
+        AND NEW.id <= (SELECT aged FROM waiting) BEGIN
     UPDATE age SET n = n - 1 WHERE lane = OLD.lane AND quarter = (OLD.id >> 20) / 900000
         AND OLD.state IN ('queued', 'sending', 'deferred', 'held');
     INSERT INTO age (lane, quarter, n) SELECT NEW.lane, (NEW.id >> 20) / 900000, 1
