@@ -83,6 +83,10 @@ _TELLABLE: Final = frozenset(
         *("expired", "expiry", "held", "spread", "bounced", "purged", "suppressed", "outage", "paused", "stopping"),
     )
 )
+_AMONG: Final = (
+    f"samples and TLS: chosen among the latest {evidence.LATEST:,} failures of all destinations and the latest {evidence.OF_EACH} recipients"
+    " that wait with each kind of reply; a shorter window sees more of it"
+)
 _OWN_MEASURE: Final = "It waits because of a measure on our side."
 _DOMAIN: Final = re.compile(r"@([A-Za-z0-9.-]{1,253})")
 
@@ -184,6 +188,8 @@ class _Gathering:
 
     async def _picks(self, row: int | None) -> tuple[Pick, ...]:
         if row is None:
+            if await evidence.bounded(self._reader, self._since):
+                self._missing.append(_AMONG)
             return await self._bounded("samples", evidence.picks(self._reader, self._where, self._since, SAMPLES))
         return tuple(Pick(row, n, "") for n in await evidence.attempts_of(self._reader, row, MAX_ATTEMPTS))
 
