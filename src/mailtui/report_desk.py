@@ -84,8 +84,8 @@ _TELLABLE: Final = frozenset(
     )
 )
 _AMONG: Final = (
-    f"samples and TLS: chosen among the latest {evidence.LATEST:,} failures of all destinations and the latest {evidence.OF_EACH} recipients"
-    " that wait with each kind of reply; a shorter window sees more of it"
+    f"samples and TLS: chosen among the latest {evidence.LATEST:,} failures of all destinations and the latest {evidence.OF_EACH}"
+    " recipients that wait with each kind of reply; a shorter window sees more of it"
 )
 _OWN_MEASURE: Final = "It waits because of a measure on our side."
 _DOMAIN: Final = re.compile(r"@([A-Za-z0-9.-]{1,253})")

@@ -22,7 +22,7 @@ from mailtui.views import moment
 LATEST: Final = 20_000
 OF_EACH: Final = 200
 DELIVERED: Final = 50_000
-SECONDS: Final = 1.5
+SECONDS: Final = 2.0
 ATTEMPTS: Final = 500
 MAX_TLS: Final = 50
 MAX_MINUTES: Final = 20_000

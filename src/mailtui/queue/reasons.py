@@ -132,7 +132,10 @@ async def _waiting(reader: Reader, filter: Filter, by: By, limit: int) -> list[R
 
 async def _attempted(reader: Reader, filter: Filter, by: By, limit: int, since: float) -> list[Row]:
     where = scope(filter, history=True)
-    tables = f" FROM attempt t INDEXED BY attempt_failed CROSS JOIN{FROM.removeprefix(' FROM')}"
+    joined = FROM.removeprefix(" FROM")
+    if filter.everything and by not in ("sender", "user"):  # a message is a look-up an attempt, and tells nothing here
+        joined = joined.replace(" JOIN message m ON m.id = r.id >> 20", "")
+    tables = f" FROM attempt t INDEXED BY attempt_failed CROSS JOIN{joined}"
     part = (
         f"SELECT {_KEY[by]} AS k, t.fingerprint AS f, l.destination AS place, count(*) AS n, min(r.id) AS oldest, min({_NEXT}) AS next,"
         f" min(t.ended) AS first, max(t.ended) AS last{tables}r.id = t.recipient AND t.ended > ? AND t.fingerprint > 0 AND {where.sql}"
