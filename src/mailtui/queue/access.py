@@ -24,14 +24,17 @@ PAGE: Final = 20_000
 WHOLE: Final = 200_000
 
 _WAITING: Final = frozenset(WAITING)
-#: States that have an index of their own.
-_FEW: Final = frozenset((State.HELD, State.SENDING))
 
 _TABLES: Final = (
     " JOIN message m ON m.id = r.id >> 20 JOIN lane l ON l.id = r.lane LEFT JOIN site s ON s.id = l.site WHERE "
 )
 FROM: Final = f" FROM recipient r{_TABLES}"
 BY_LANE: Final = f" FROM recipient r INDEXED BY recipient_group{_TABLES}{WAITS} AND "
+#: States that have an index of their own, which SQLite does not always prefer.
+_FEW: Final = {
+    state: f" FROM recipient r INDEXED BY recipient_{state.value}{_TABLES}r.state = '{state.value}' AND "
+    for state in (State.HELD, State.SENDING)
+}
 #: With `lanes_alone` behind it.
 OF_LANES: Final = f" FROM recipient r INDEXED BY recipient_group WHERE {WAITS} AND "
 BY_AGE: Final = f" FROM recipient r INDEXED BY recipient_waiting{_TABLES}{WAITS} AND "
@@ -54,8 +57,8 @@ async def way(reader: Reader, filter: Filter, history: bool = False, page: bool 
         found = cast("int", (await reader.fetch(sql, lanes.params))[0][0])
         if found <= (PAGE if page else WHOLE):
             return BY_LANE
-    if states <= _FEW:
-        return FROM
+    if len(states) == 1 and (own := _FEW.get(*states)) is not None:
+        return own
     if states != _WAITING:
         most, words = PAGE if page else WHOLE, _words(states)
         if await _sum(reader, _COUNTED, words) <= most and await _sum(reader, _AMONG, words) <= most:

@@ -17,10 +17,10 @@ from mailtui.queue.reader import Reader, Row
 
 By = Literal["site", "class"]
 
-#: How far each walk goes: recipients by age, lanes by when they are due, counts by size.
+#: How far each walk goes: recipients by age, lanes by when they are due (of the fewer groups by class a fifth), counts by size.
 OLDEST: Final = 10_000
 FIRST: Final = 500
-LARGEST: Final = 2_000
+LARGEST: Final = 5_000
 
 _STANDS: Final = "t.n > 0 AND t.fingerprint > 0 AND t.state IN ('queued', 'sending', 'deferred', 'held')"
 #: Whose a lane is, as a number: its site, or without one its destination by the first lane of that.
@@ -70,7 +70,7 @@ async def groups(reader: Reader, by: By, limit: int, top: int) -> list[Walked]:
     whose = _WHOSE[by]
     found = await reader.fetch(_GROUPS.format(whose=whose, name=_NAME[by]), (limit,))
     oldest = _mapped(await reader.fetch(_BY_AGE.format(whose=whose, most=OLDEST)))
-    due = _mapped(await reader.fetch(_BY_DUE.format(whose=whose, most=FIRST)))
+    due = _mapped(await reader.fetch(_BY_DUE.format(whose=whose, most=FIRST if by == "site" else FIRST // 5)))
     places: dict[tuple[object, object], list[tuple[str, int]]] = {}
     for k, f, place, n in await reader.fetch(_BY_SIZE.format(whose=whose, most=LARGEST)):
         if len(named := places.setdefault((k, f), [])) < top:

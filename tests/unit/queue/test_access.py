@@ -23,7 +23,11 @@ def _fill(office: Office) -> None:
         ("class:throttled", False, BY_AGE),
         ("domain:one.example or class:throttled", False, BY_AGE),
         ("not domain:one.example", False, BY_AGE),
-        ("state:held", False, FROM),
+        (
+            "state:held",
+            False,
+            FROM.replace("recipient r JOIN", "recipient r INDEXED BY recipient_held JOIN") + "r.state = 'held' AND ",
+        ),
         ("domain:one.example", True, FROM),
         ("domain:one.example state:delivered", False, FROM),
         ("domain:one.example (state:held or class:throttled)", False, FROM),

@@ -184,7 +184,7 @@ async def test_the_next_attempt_of_a_group_in_many_lanes_is_that_of_the_lanes_du
             "UPDATE recipient SET next_attempt = ? WHERE lane = (SELECT id FROM lane WHERE destination = ?)",
             (NOW + 1000 - 10 * i, f"d{i:02}.example"),
         )
-    monkeypatch.setattr(walks, "FIRST", NEXT_LANES)
+    monkeypatch.setattr(walks, "FIRST", 5 * NEXT_LANES)
     (read,) = await reasons(reader, EVERYTHING, NOW, "class")
     (exact,) = await reasons(reader, parse("to:*"), NOW, "class")
     assert read.count == exact.count == read.destinations == many
