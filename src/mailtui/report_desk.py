@@ -53,7 +53,7 @@ SAMPLES: Final = 2
 MAX_ATTEMPTS: Final = 10
 MAX_LINES: Final = 500
 #: Seconds for each round of questions to the DNS.
-DNS_SECONDS: Final = 2.0
+DNS_SECONDS: Final = 1.5
 SHORTEST, LONGEST = 60, 2 * 86_400
 
 #: What is left out for strangers, and for ourselves.
