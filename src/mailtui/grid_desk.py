@@ -18,8 +18,8 @@ from mailtui.control.request import Request
 from mailtui.errors import ControlError
 from mailtui.queue import filter, groups, queries, reasons
 from mailtui.queue.kept import QUICK, Kept
-from mailtui.queue.measures import duration
 from mailtui.queue.reader import Reader
+from mailtui.times import TimeError, duration
 from mailtui.views import AgeRow, Counts, ReasonRow, moment
 
 T = TypeVar("T")
@@ -80,8 +80,8 @@ def window_seconds(text: str) -> float:
     """Seconds of a window as an operator writes it, a minute at least and a day at most. ControlError when it is none."""
     try:
         seconds = duration(text)
-    except ValueError:
-        seconds = 0
+    except TimeError:
+        seconds = 0.0
     if not 60 <= seconds <= 86_400:
         raise ControlError("bad-window", f'a window of time is written like 15m or 2h, from 1m to 1d, not "{text}"')
-    return float(seconds)
+    return seconds

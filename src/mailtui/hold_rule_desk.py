@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from mailtui.errors import EX_USAGE, ControlError
 from mailtui.events import Notice
 from mailtui.holdrules import HoldRule
-from mailtui.queue import hold_rules
+from mailtui.queue import hold_rules, queries
+from mailtui.queue.filter import parse
 from mailtui.queue.filter_tree import show
-from mailtui.queue.measures import duration, since
 from mailtui.queue.reader import Reader
+from mailtui.times import TimeError, coming, lasting
+from mailtui.views import moment
 
 if TYPE_CHECKING:
     from mailtui.relay import Relay
-
-_DAY = 86400.0
 
 
 class HoldRuleDesk:
@@ -33,10 +33,16 @@ class HoldRuleDesk:
         """The rules that stand, or all that are remembered."""
         return await hold_rules.rules(self._reader, time.time(), everything, limit)
 
-    async def add(self, filter: str, lasts: str, until: str, actor: str, reason: str) -> HoldRule:
+    async def add(
+        self, filter: str, lasts: str, until: str, actor: str, reason: str, dry_run: bool = False
+    ) -> HoldRule:
         """A new rule, from the next message on. NoMail, FilterError, ControlError for a time that makes no sense."""
         now, root = time.time(), hold_rules.understand(filter)
         ends, known = end(lasts, until, now), self._relay.store.hold_rules
+        if dry_run:
+            waits = (await queries.count(self._reader, parse(filter))).recipients
+            stands = None if ends is None else moment(ends)
+            return HoldRule(0, show(root), reason, actor, moment(now), stands, "standing", 0, None, 0, True, waits)
         number = await self._relay.store.run(lambda db: known.add(db, root, ends, actor, reason, now))
         self._publish(now, f"hold rule {number}: {actor} holds new mail of {show(root)}")
         return await hold_rules.rule(self._reader, number, now)
@@ -58,14 +64,13 @@ def end(lasts: str, until: str, now: float) -> float | None:
         raise ControlError("bad-time", "say how long or until when, not both", exit_code=EX_USAGE)
     try:
         if lasts:
-            ends = now + duration(lasts)
+            ends = now + lasting(lasts)
         elif until:
-            ends = since(until, now + _DAY)  # of a time of day the next one
+            ends = coming(until, now)
         else:
             return None
-    except ValueError:
-        hint = "write how long as 90m, 2h or 1d12h, until when as 18:00 or 2026-11-22T18:00 (local time)"
-        raise ControlError("bad-time", f'"{(lasts or until)[:50]}" is not a time', hint) from None
+    except TimeError as error:
+        raise ControlError("bad-time", error.reason, error.hint, EX_USAGE) from None
     if ends <= now:
         raise ControlError("past", f'a rule until "{until or lasts}" would have ended already')
     return ends

@@ -36,10 +36,10 @@ from mailtui.masking import Mask, without_local
 from mailtui.model import format_recipient_id, parse_item_id
 from mailtui.queue import evidence, facts, history, incidents, message_view, why
 from mailtui.queue.evidence import Pick, Place
-from mailtui.queue.measures import duration
 from mailtui.queue.reader import QueryTimeout, Reader
 from mailtui.queue.schedule import Backoff
 from mailtui.queue.selection import UnknownId
+from mailtui.times import TimeError, duration
 from mailtui.views import AttemptView, EventView, MessageView, moment
 
 if TYPE_CHECKING:
@@ -353,11 +353,11 @@ class _Gathering:
 def _window(text: str) -> float:
     try:
         seconds = duration(text)
-    except ValueError:
-        seconds = 0
+    except TimeError:
+        seconds = 0.0
     if not SHORTEST <= seconds <= LONGEST:
         raise ControlError("bad-window", f'a window of time is written like 15m or 24h, from 1m to 2d, not "{text}"')
-    return float(seconds)
+    return seconds
 
 
 def _domain(subject: str) -> str:

@@ -20,14 +20,22 @@ from mailtui import __version__
 from mailtui.bundles import Bundle
 from mailtui.chronicle import Chronicle
 from mailtui.control import api, api_holdrules, api_shaping
-from mailtui.control.api_history import Failures, Samples
+from mailtui.control.api_history import Destinations, Failures, Samples
 from mailtui.control.api_report import Report
 from mailtui.control.api_suppress import SuppressAdd, SuppressImport, SuppressList, SuppressLookup, SuppressRemove
 from mailtui.control.api_suspend import Resume, Suspend, Suspensions
 from mailtui.control.results import BackedUp, Disk, Draining, Flushed, Pruned, Rate, Rates, Reloaded, StatusView
-from mailtui.errors import ControlError
-from mailtui.findings import DestinationMoment, FailureRow, ForecastRow, IncidentRow, MomentRow, WhyView
-from mailtui.grid_desk import GridDesk, window_seconds
+from mailtui.errors import EX_USAGE, ControlError
+from mailtui.findings import (
+    DestinationFlow,
+    DestinationMoment,
+    FailureRow,
+    ForecastRow,
+    IncidentRow,
+    MomentRow,
+    WhyView,
+)
+from mailtui.grid_desk import GridDesk
 from mailtui.history_desk import HistoryDesk, moment_of
 from mailtui.hold_rule_desk import HoldRuleDesk
 from mailtui.holdrules import HoldRule
@@ -39,13 +47,12 @@ from mailtui.queue import (
     forecast,
     groups,
     hearing,
-    history,
-    incidents,
     message_view,
     octets,
     queries,
     why,
 )
+from mailtui.queue.notes import Notes
 from mailtui.queue.operate import Operator, TooMany
 from mailtui.queue.reader import Reader
 from mailtui.queue.schedule import Backoff
@@ -90,6 +97,7 @@ class Desk:
         self._history = HistoryDesk(reader)
         self._chronicle = Chronicle(relay)
         self._grids = GridDesk(reader)
+        self._notes = Notes(reader)
 
     # ------------------------------------------------------------------ reads
 
@@ -111,6 +119,7 @@ class Desk:
             rates=Rates(**{name: Rate(minute[name], quarter[name]) for name in NAMES}),
             disk=_disk(relay.store.path),
             trouble=tuple(self._trouble()),
+            notes=await self._notes.told(),
         )
 
     def _trouble(self) -> list[str]:
@@ -152,15 +161,16 @@ class Desk:
         return why.told(recipients, why.why(known, live, Backoff(retry.schedule, retry.jitter), time.time()))
 
     async def incidents(self, request: api.Incidents) -> tuple[IncidentRow, ...]:
-        now, runner = time.time(), self._relay.runner
-        past = await history.past(self._reader, now, window_seconds(request.window))
-        return incidents.compare(past, runner.live("").outage_since, now)[: request.limit]
+        return await self._history.incidents(request, self._relay.runner.live("").outage_since)
 
     async def samples(self, request: Samples) -> tuple[MomentRow, ...] | tuple[DestinationMoment, ...]:
         return await self._history.samples(request)
 
     async def failures(self, request: Failures) -> tuple[FailureRow, ...]:
         return await self._history.failures(request)
+
+    async def destinations(self, request: Destinations) -> tuple[DestinationFlow, ...]:
+        return await self._history.destinations(request)
 
     async def forecast(self, request: api.Forecast) -> tuple[ForecastRow, ...]:
         return await forecast.forecast(self._reader, time.time(), request.limit)
@@ -228,16 +238,20 @@ class Desk:
         return row
 
     async def audit(self, request: api.Audit) -> tuple[AuditRow, ...]:
-        since = moment_of(request.since, time.time()) if request.since else 0.0
-        wanted = audit.Wanted(request.limit, request.before, request.actor, request.verb, since)
+        now = time.time()
+        since = moment_of(request.since, now) if request.since else 0.0
+        until = moment_of(request.until, now) if request.until else audit.EVER
+        wanted = audit.Wanted(request.limit, request.before, request.actor, request.verb, since, until)
         return await audit.audit(self._reader, wanted)
 
     # ------------------------------------------------------------------ the relay as a whole
 
     async def dns_flush(self, request: api.DnsFlush, actor: str) -> Flushed:
-        count = self._relay.resolver.flush(request.domain)
+        if bool(request.domain) == request.everything:
+            raise ControlError("bad-domain", "name one domain, or all of them (--all)", exit_code=EX_USAGE)
+        count = self._relay.resolver.flush(request.domain or None)
         self._relay.runner.forget_plans()
-        await self._chronicle.note(actor, request, request.domain, answers=count)
+        await self._chronicle.note(actor, request, request.domain or "all", answers=count)
         return Flushed(count)
 
     async def reload(self, request: api.Reload, actor: str) -> Reloaded:
@@ -280,10 +294,12 @@ class Desk:
         return await self._suppression.lookup(request.entry)
 
     async def suppress_add(self, request: SuppressAdd, actor: str) -> ListChange:
-        return await self._suppression.add(request.entry, request.reason, request.expires, request.note, actor)
+        return await self._suppression.add(
+            request.entry, request.reason, request.expires, request.note, actor, request.dry_run
+        )
 
     async def suppress_remove(self, request: SuppressRemove, actor: str) -> ListChange:
-        return await self._suppression.remove(request.entries, actor, request.reason, request.expect)
+        return await self._suppression.remove(request.entries, actor, request.reason, request.expect, request.dry_run)
 
     async def suppress_import(self, request: SuppressImport, actor: str) -> ListImport:
         return await self._suppression.merge(request.entries, actor, request.dry_run, request.reason)
@@ -302,7 +318,9 @@ class Desk:
     # ------------------------------------------------------------------ hold rules for new mail
 
     async def holdrule_add(self, request: api_holdrules.HoldRuleAdd, actor: str) -> HoldRule:
-        return await self._hold_rules.add(request.filter, request.lasts, request.until, actor, request.reason)
+        return await self._hold_rules.add(
+            request.filter, request.lasts, request.until, actor, request.reason, request.dry_run
+        )
 
     async def holdrule_list(self, request: api_holdrules.HoldRuleList) -> tuple[HoldRule, ...]:
         return await self._hold_rules.rules(request.everything, request.limit)

@@ -18,8 +18,9 @@ from mailtui.errors import EX_DATAERR, ControlError
 from mailtui.events import Notice
 from mailtui.intake.address import canonical_domain, parse_path
 from mailtui.intake.replies import Refusal
-from mailtui.queue import entries, suppression
+from mailtui.queue import entries, filter, queries, suppression
 from mailtui.queue.actions import Entry
+from mailtui.queue.filter_words import quoted
 from mailtui.queue.reader import Reader
 from mailtui.suppressions import Difference, ListChange, ListImport, Suppression, SuppressionPage, Until, Wanted
 from mailtui.views import moment
@@ -43,13 +44,20 @@ class SuppressionDesk:
         """What keeps mail from an address or domain. ControlError when it is neither."""
         return await suppression.lookup(self._reader, canonical(entry), time.time())
 
-    async def add(self, entry: str, reason: str, expires: Until, note: str, actor: str) -> ListChange:
+    async def add(
+        self, entry: str, reason: str, expires: Until, note: str, actor: str, dry_run: bool = False
+    ) -> ListChange:
         """Put one entry on the list; with how it stands now. ControlError for what is no entry, or has ended already."""
         now, expiry = time.time(), self._relay.config.suppression.expiry
         end = suppression.ends(expiry, reason, now) if expires is UNSET else expires
         wanted = Wanted(canonical(entry), reason, end, note=note)
         if end is not None and end <= moment(now):
             raise ControlError("past", f"{entry} would have ended already")
+
+        if dry_run:
+            (found,) = (await self.merge([wanted], actor, True)).differences
+            done, waits = int(found.change != "same"), await self._waiting([wanted.entry])
+            return ListChange(0, entries.ADD, 1, done, 1 - done, dry_run=True, waiting=waits)
 
         def job(db: sqlite3.Connection) -> tuple[Suppression, int]:
             list_, as_ = self._relay.store.suppressions, account(actor)
@@ -63,14 +71,20 @@ class SuppressionDesk:
         done = 1 if action else 0
         return ListChange(action, entries.ADD, 1, done, 1 - done, entries=(row,))
 
-    async def remove(self, names: Sequence[str], actor: str, reason: str = "", expect: int | None = None) -> ListChange:
+    async def remove(
+        self, names: Sequence[str], actor: str, reason: str = "", expect: int | None = None, dry_run: bool = False
+    ) -> ListChange:
         """Take entries off the list, all or none; with those that stood there. ControlError `unknown-entry`, `unexpected`."""
         now, wanted = time.time(), tuple(dict.fromkeys(map(canonical, names)))
         _expected(expect, len(wanted))
 
         def job(db: sqlite3.Connection) -> tuple[list[Suppression], int]:
             note = Entry(now, actor, entries.REMOVE, reason=reason)
-            gone, action = entries.audited(db, note, wanted, lambda: suppression.remove(db, wanted, now))
+            if dry_run:
+                stand = suppression.standing(db, wanted).values()
+                gone, action = [row for row in stand if row.expires is None or row.expires > moment(now)], 0
+            else:
+                gone, action = entries.audited(db, note, wanted, lambda: suppression.remove(db, wanted, now))
             if missing := [entry for entry in wanted if entry not in {row.entry for row in gone}]:
                 raise ControlError(
                     "unknown-entry", f"not on the suppression list: {', '.join(missing[:5])}; nothing was done"
@@ -79,6 +93,9 @@ class SuppressionDesk:
 
         text = f"removed {', '.join(wanted[:5])}" + (f" and {len(wanted) - 5} more" if len(wanted) > 5 else "")
         gone, action = await self._relay.store.run(job)
+        if dry_run:
+            waits = await self._waiting(wanted)
+            return ListChange(0, entries.REMOVE, len(wanted), len(gone), 0, 0, tuple(gone), True, waits)
         self._publish(now, actor, text)
         return ListChange(action, entries.REMOVE, len(wanted), len(gone), entries=tuple(gone))
 
@@ -100,6 +117,10 @@ class SuppressionDesk:
             self._publish(now, actor, _imported(found))
         return ListImport(action, entries.IMPORT, tuple(found))
 
+    async def _waiting(self, names: Sequence[str]) -> int:
+        """Recipients in the queue that entries are for."""
+        return sum([(await queries.count(self._reader, filter.parse(_meant(name)))).recipients for name in names])
+
     def _publish(self, now: float, actor: str, text: str) -> None:
         self._relay.journal.publish(Notice(now, "info", f"suppression list: {actor} {text}"))
 
@@ -107,6 +128,12 @@ class SuppressionDesk:
 def _expected(expect: int | None, found: int) -> None:
     if expect is not None and expect != found:
         raise ControlError("unexpected", f"{found} entries are named, not {expect}; nothing was done")
+
+
+def _meant(entry: str) -> str:
+    """What an entry is for, as a filter."""
+    address, _, domain = entry.rpartition("@")
+    return f"domain={quoted(domain)}" + (f" to={quoted(entry)}" if address else "")
 
 
 def _imported(found: Sequence[Difference]) -> str:

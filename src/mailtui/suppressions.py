@@ -74,7 +74,8 @@ class Difference(msgspec.Struct, frozen=True):
 
 class ListChange(msgspec.Struct, frozen=True):
     """What a change of the list came to, in entries: asked for, changed, so already, ended before they began. `action` is the number
-    that undo wants to know, 0 when nothing changed; `entries` stand so now (of a removal: stood)."""
+    that undo wants to know, 0 when nothing changed; `entries` stand so now (of a removal: stood).
+    With `dry_run` it is what would be, and `waiting` how many recipients in the queue are for them."""
 
     action: int
     verb: str
@@ -83,6 +84,8 @@ class ListChange(msgspec.Struct, frozen=True):
     skipped: int = 0
     failed: int = 0
     entries: tuple[Suppression, ...] = ()
+    dry_run: bool = False
+    waiting: int = 0
 
 
 class ListImport(msgspec.Struct, frozen=True):

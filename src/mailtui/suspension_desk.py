@@ -21,10 +21,11 @@ from mailtui.intake.replies import Refusal
 from mailtui.queue import standstill, suspension
 from mailtui.queue.live import Live
 from mailtui.queue.reader import Reader
+from mailtui.queue.suspender import Manner
 from mailtui.queue.suspension import Halt
 from mailtui.queue.wording import clock, said
 from mailtui.suspensions import STOPS_DELIVERY, WHOLE, Kind, Suspended, Suspension, named
-from mailtui.views import DestinationRow, moment
+from mailtui.views import DestinationRow, moment_or_never
 
 if TYPE_CHECKING:
     from mailtui.relay import Relay
@@ -47,12 +48,14 @@ class SuspensionDesk:
         if until is not None and until <= now:
             raise ControlError("past", f"{clock(until, now)} is past; nothing was suspended", exit_code=EX_DATAERR)
         name = canonical(request.kind, request.what)
-        return await self._relay.suspender.suspend(request.kind, name, until, actor, request.reason)
+        manner = Manner(request.dry_run, request.expect)
+        return await self._relay.suspender.suspend(request.kind, name, until, actor, request.reason, manner)
 
     async def resume(self, request: Resume, actor: str) -> Suspended:
-        """End a suspension. ControlError for what is no name, NotSuspended."""
+        """End a suspension. ControlError for what is no name, NotSuspended, Unexpected."""
         name = canonical(request.kind, request.what)
-        return await self._relay.suspender.resume(request.kind, name, actor, request.reason)
+        manner = Manner(request.dry_run, request.expect)
+        return await self._relay.suspender.resume(request.kind, name, actor, request.reason, manner)
 
     async def suspensions(self) -> tuple[Suspension, ...]:
         """Everything that is suspended, the oldest first."""
@@ -72,7 +75,7 @@ class SuspensionDesk:
         still = self._relay.suspender.standstill
         ends = [still.until(row.destination, row.site) for row in rows]
         return tuple(
-            row if end is None else replace(row, suspended_until=moment(end))
+            row if end is None else replace(row, suspended=True, suspended_until=moment_or_never(end))
             for row, end in zip(rows, ends, strict=True)
         )
 

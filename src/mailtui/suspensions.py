@@ -36,7 +36,9 @@ class Suspension(msgspec.Struct, frozen=True):
 
 
 class Suspended(msgspec.Struct, frozen=True):
-    """What suspending or resuming did to one thing. `former` is the suspension there was before (of a resume: the one that ended),
+    """What suspending or resuming did to one thing, or (`dry_run`) would do.
+
+    `former` is the suspension there was before (of a resume: the one that ended),
     None when there was none; `until` None: until it is resumed; `waiting` as in `Suspension`; `known` whether mail for such a
     destination (or site) was ever taken: what was mistyped is not."""
 
@@ -52,6 +54,7 @@ class Suspended(msgspec.Struct, frozen=True):
     waiting: int
     known: bool
     former: Suspension | None = None
+    dry_run: bool = False
 
 
 def named(kind: str, name: str) -> str:

@@ -24,10 +24,16 @@ def moment(at: float) -> datetime:
     return datetime.fromtimestamp(int(min(max(at, 0.0), _LATEST)), UTC)
 
 
+def moment_or_never(at: float) -> datetime | None:
+    """The same; None for what comes when somebody says so, and not before."""
+    return None if at >= _LATEST else moment(at)
+
+
 class QueueRow(msgspec.Struct, frozen=True, rename={"class_": "class"}):
     """One recipient of the queue (or of the history). `id` is `<queue id>.<n>`; `site` is "" until a route was found.
 
-    `next_attempt` is None for what is being sent, held or finished; `last_code` 0, "" and "" before the first attempt.
+    `next_attempt` is None for what is being sent, held, finished, or suspended until it is resumed; `last_code` 0, "" and "" before
+    the first attempt.
     """
 
     id: str
@@ -82,7 +88,7 @@ class DestinationRow(msgspec.Struct, frozen=True):
     included.
 
     `oldest_seconds` is 0 when nothing waits; `top_class` the commonest class of failure of what waits;
-    `suspended_until` is None when the destination is not suspended.
+    `suspended_until` is the end of what suspends it, None when only an operator ends that (and when nothing does).
     """
 
     destination: str
@@ -95,6 +101,7 @@ class DestinationRow(msgspec.Struct, frozen=True):
     bounced_15m: int
     top_class: str
     suspended_until: datetime | None = None
+    suspended: bool = False
 
 
 class TopDestination(msgspec.Struct, frozen=True):

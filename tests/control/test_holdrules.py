@@ -71,7 +71,7 @@ def test_rules_that_make_no_sense_are_refused(relay: Relay) -> None:
     for words, code, part in (
         (("code:421",), 65, "code is not known of mail that is just taken in; a rule can ask for from, to, domain"),
         ((), 64, "which mail?"),
-        (("domain:x.example", "--for", "soon"), 65, '"soon" is not a time'),
+        (("domain:x.example", "--for", "soon"), 64, '"soon" is not a duration'),
         (("domain:x.example", "--for", "1h", "--until", "18:00"), 64, "not both"),
     ):
         refused = ask(relay, "holdrule", "add", *words)
@@ -107,3 +107,15 @@ def test_reroute_says_where_and_what_there_is(relay: Relay) -> None:
     assert rows(done(relay, "queue", "list", f"id:{queue_id}", "route:smarthost", "--json")) != []
     (row,) = rows(done(relay, "audit", "--json", "--limit", "2"))[1:]
     assert (row["verb"], row["args"]) == ("reroute", {"to": "mx"})
+
+
+def test_a_rule_is_looked_at_before_it_is_made(relay: Relay) -> None:
+    put(relay, "a@shown.example")
+    before = rows(done(relay, "holdrule", "list", "--json"))
+    lines = done(
+        relay, "holdrule", "add", "domain:shown.example", "--until", "2099-01-01T00:00Z", "--dry-run"
+    ).stdout.splitlines()
+    assert lines[0].startswith("new mail of domain:shown.example would be held until 2099-01-01 ")
+    assert lines[1:] == ["waiting now: 1 recipient, which would stay as they are"]
+    assert rows(done(relay, "holdrule", "list", "--json")) == before
+    done(relay, "purge", "domain:shown.example", "--yes")

@@ -56,6 +56,21 @@ def test_an_entry_comes_and_goes(relay: Relay) -> None:
     )
 
 
+def test_a_change_is_looked_at_before_it_is_made(relay: Relay) -> None:
+    put(relay, "Bob@looked.example", "eve@looked.example")
+    for entry, told in (
+        ("bob@looked.example", "1 recipient in the queue is"),
+        ("@looked.example", "2 recipients in the queue are"),
+    ):
+        assert done(relay, "add", entry, "--dry-run").stdout == f"{entry} would be suppressed; {told} for it\n"
+    assert done(relay, "list").stdout == "the list is empty\n"
+    done(relay, "add", "@looked.example")
+    (told_,) = rows(done(relay, "remove", "@looked.example", "--dry-run", "--json"))
+    assert (told_["dry_run"], told_["action"], told_["done"], told_["waiting"]) == (True, 0, 1, 2)
+    fails(suppress(relay, "remove", "x@looked.example", "--dry-run"), 65, "not on the suppression list")
+    done(relay, "remove", "@looked.example")
+
+
 def test_a_reason_has_its_own_end(relay: Relay) -> None:
     done(relay, "add", "@moved.example", "--reason", "moved")
     done(relay, "add", "a@moved.example", "--reason", "moved", "--for", "never")

@@ -66,9 +66,11 @@ def test_it_says_how_many_wait_and_what_was_before(relay: Relay) -> None:
     )
     assert lines[1] == "2 recipients wait for it"
     (row,) = rows(done(relay, "queue", "domains", "domain:still.example", "--json"))
-    assert row["suspended_until"] == "9999-12-31T23:59:59Z"
-    assert done(relay, "queue", "domains", "domain:still.example").stdout.splitlines()[1].endswith("resumed")
+    assert (row["suspended"], row["suspended_until"]) == (True, None)
+    assert done(relay, "queue", "domains", "domain:still.example").stdout.splitlines()[1].endswith("until resumed")
     ((first, *_),) = [rows(done(relay, "queue", "list", "domain:still.example", "--json"))]
+    assert first["next_attempt"] is None
+    assert " resumed " in done(relay, "queue", "list", "domain:still.example").stdout.splitlines()[1]
     (why,) = rows(done(relay, "why", str(first["id"]), "--json"))
     assert why["next_attempt"] is None
     assert str(why["causes"]).startswith("[{'kind': 'suspended'")
@@ -98,7 +100,7 @@ def test_it_is_in_the_audit_and_undone(relay: Relay) -> None:
         (("resume",), 64, "name one thing"),
         (("suspend", "a.example"), 64, "--reason"),
         (("suspend", "a.example", "--reason", ""), 64, "reason"),
-        (("suspend", "a.example", "--reason", "x", "--for", "soon"), 64, "expected a duration"),
+        (("suspend", "a.example", "--reason", "x", "--for", "soon"), 64, "is not a duration"),
         (("suspend", "a.example", "--reason", "x", "--until", "soon"), 64, "write 18:00"),
         (("suspend", "a.example", "--reason", "x", "--for", "1h", "--until", "18:00"), 64, "one of them"),
         (
@@ -114,3 +116,23 @@ def test_it_is_in_the_audit_and_undone(relay: Relay) -> None:
 def test_what_cannot_be_meant(relay: Relay, arguments: tuple[str, ...], code: int, part: str) -> None:
     fails(run(relay, *arguments), code, part)
     assert rows(done(relay, "suspensions", "--json")) == []
+
+
+def test_a_change_is_looked_at_before_it_is_made(relay: Relay) -> None:
+    put(relay, "a@look.example")
+    lines = done(relay, "suspend", "look.example", "--for", "1w", "--reason", "x", "--dry-run").stdout.splitlines()
+    assert lines[0].startswith("destination look.example: would be suspended until ") and len(lines) == 2
+    assert lines[1] == "1 recipient wait for it"
+    fails(
+        run(relay, "suspend", "look.example", "--reason", "x", "--expect", "2"),
+        65,
+        "1 recipient wait for destination look.example, not 2",
+    )
+    assert done(relay, "suspensions").stdout == "nothing is suspended\n"
+    done(relay, "suspend", "look.example", "--until", "23:59Z", "--reason", "x", "--expect", "1")
+    (told,) = rows(done(relay, "resume", "look.example", "--dry-run", "--json"))
+    assert (told["dry_run"], told["action"], told["done"], told["waiting"]) == (True, 0, 0, 1)
+    fails(run(relay, "resume", "look.example", "--expect", "0"), 65, "nothing was done")
+    assert [row["name"] for row in rows(done(relay, "suspensions", "--json"))] == ["look.example"]
+    done(relay, "resume", "look.example", "--expect", "1")
+    done(relay, "purge", "domain:look.example", "--yes")

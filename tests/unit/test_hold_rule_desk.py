@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 
@@ -22,6 +22,8 @@ def local(*when: int) -> float:
         ("", "", None),
         ("1h30m", "", NOW + 5400),
         ("", "18:00", local(2026, 11, 22, 18, 0)),
+        ("1w", "", NOW + 604_800),
+        ("", "2026-11-22T18:00Z", datetime(2026, 11, 22, 18, tzinfo=UTC).timestamp()),
         ("", "09:00", local(2026, 11, 23, 9, 0)),
         ("", "12:00", local(2026, 11, 23, 12, 0)),
         ("", "2026-12-24T18:00", local(2026, 12, 24, 18, 0)),
@@ -35,9 +37,9 @@ def test_a_rule_ends_after_a_time_at_a_time_or_never(lasts: str, until: str, end
     ("lasts", "until", "told"),
     [
         ("1h", "18:00", "not both"),
-        ("soon", "", "not a time"),
-        ("", "tomorrow", "not a time"),
-        ("0s", "", "ended already"),
+        ("soon", "", "not a duration"),
+        ("", "tomorrow", "not a moment"),
+        ("0s", "", "no time at all"),
         ("", "2026-11-22T11:59", "ended already"),
     ],
 )

@@ -22,8 +22,8 @@ _LABEL: Final = re.compile(r"\s*\S+(?: \S+)? {2,}")
 
 
 def resumed_or(until: datetime | None, now: datetime) -> str:
-    """When a suspension ends; the last year there is stands for one that only an operator ends."""
-    return "resumed" if until is not None and until.year == datetime.max.year else clock(until, now)
+    """When a suspension ends; None is one that only an operator ends."""
+    return clock(until, now) or "until resumed"
 
 
 def fit(lines: Iterable[str], cells: int | None) -> Iterator[str]:

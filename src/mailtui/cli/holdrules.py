@@ -19,6 +19,10 @@ def hold_rule_screen(rule: HoldRule, now: datetime) -> Iterator[str]:
     """A rule that was just added or removed, and what can be done about it."""
     if rule.state == "standing":
         until = f"until {clock(rule.ends, now)}" if rule.ends else "until the rule is removed"
+        if rule.dry_run:
+            yield f"new mail of {safe_text(rule.filter)} would be held {until}"
+            yield f"waiting now: {plural(rule.waiting, 'recipient')}, which would stay as they are"
+            return
         yield f"hold rule {rule.rule}: new mail of {safe_text(rule.filter)} is held {until}"
     else:
         yield f"hold rule {rule.rule} {rule.state}: new mail of {safe_text(rule.filter)} is not held any more"

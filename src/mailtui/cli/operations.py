@@ -53,7 +53,7 @@ def preview_screen(preview: Preview) -> Iterator[str]:
         yield f"  {'to':<11}  {cell(preview.to)}"
     for title, shares in (
         *(("site", preview.by_site), ("destination", preview.by_destination), ("sender", preview.by_sender)),
-        *(("state", preview.by_state), ("class", preview.by_class), ("age", preview.by_age)),
+        *(("state", preview.by_state), ("class", preview.by_class), ("waited", _waited(preview.by_age))),
     ):
         if shares:
             yield f"  {title:<11}  {_shares(shares)}"
@@ -65,6 +65,14 @@ def preview_screen(preview: Preview) -> Iterator[str]:
     if preview.plan and preview.done:
         to = f" --to {shlex.quote(preview.to)}" if preview.to else ""
         yield f"to do exactly this: mailtui {preview.verb} --plan {preview.plan}{to}"
+
+
+def _waited(shares: Sequence[Share]) -> Sequence[Share]:
+    """`5m` as `up to 5m`, the last, `2d+`, as `over 2d`."""
+    return [
+        Share(f"over {share.name[:-1]}" if share.name.endswith("+") else f"up to {share.name}", share.count)
+        for share in shares
+    ]
 
 
 def _shares(shares: Sequence[Share]) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from mailtui import times
 from mailtui.control.api import Content, Entry, Gap, Log, Show, Status
 from mailtui.errors import EX_UNAVAILABLE, ControlError, MailtuiError, RelayNotRunning
 from mailtui.text import safe_text
@@ -27,14 +28,10 @@ if TYPE_CHECKING:
 
 
 def _seconds(ctx: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
-    """A duration as the configuration writes it: `90s`, `1h20m`."""
-    if value is None:
-        return None
-    from mailtui.config.values import Rejected, duration
-
+    """A duration such as `90s` or `1h20m`."""
     try:
-        return duration(value)
-    except Rejected as error:
+        return None if value is None else times.duration(value)
+    except times.TimeError as error:
         raise click.BadParameter(str(error), ctx, parameter) from None
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Final
 
 from msgspec import UNSET
 
@@ -15,7 +16,12 @@ from mailtui.findings import IncidentRow, WhyView
 from mailtui.text import safe_text
 from mailtui.views import ReasonRow
 
-from .format import Column, cell, counted, table
+from .format import Column, cell, counted, fit, table
+
+#: What the numbers of `incidents` count: a recipient that was tried three times counts three times.
+COUNTS: Final = (
+    "NOW counts attempts that failed, not recipients; USUAL is their average in such a time; OK is what was delivered."
+)
 
 
 def reasons_screen(rows: Sequence[ReasonRow], cells: int | None, now: datetime) -> Iterator[str]:
@@ -87,6 +93,7 @@ def incidents_screen(rows: Sequence[IncidentRow], cells: int | None, now: dateti
         for row in others
     )
     yield from table(columns, cells_of, cells)
+    yield from fit([COUNTS], cells)
 
 
 def why_screen(view: WhyView, now: datetime) -> Iterator[str]:

@@ -7,13 +7,23 @@ which `screen` reads once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 from mailtui.control.results import BackedUp, Draining, Flushed, Pruned, Reloaded, StatusView
-from mailtui.display import age, plural, size
-from mailtui.findings import DestinationMoment, FailureRow, ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.display import age, clock, plural, size
+from mailtui.findings import (
+    DestinationFlow,
+    DestinationMoment,
+    FailureRow,
+    ForecastRow,
+    IncidentRow,
+    MomentRow,
+    WhyView,
+)
 from mailtui.holdrules import HoldRule
+from mailtui.model import State
 from mailtui.views import (
     AGE_LABELS,
     Affected,
@@ -31,7 +41,7 @@ from mailtui.views import (
 from .format import Column, counted, fit, resumed_or, table
 from .holdrules import hold_rule_screen, hold_rules_screen
 from .message import message_screen
-from .minutes import destination_screen, failures_screen, forecast_screen, samples_screen
+from .minutes import destination_screen, destinations_screen, failures_screen, forecast_screen, samples_screen
 from .operations import audit_screen, operation_screen
 from .reasons import incidents_screen, reasons_screen, why_screen
 from .status import status_screen
@@ -62,35 +72,7 @@ def screen(result: object, cells: int | None, now: datetime | None = None) -> It
 
 def list_screen(rows: Sequence[object], cells: int | None, now: datetime) -> Iterable[str]:
     """The grids; all rows are of one kind."""
-    domains = [row for row in rows if isinstance(row, DestinationRow)]
-    reasons = [row for row in rows if isinstance(row, ReasonRow)]
-    ages = [row for row in rows if isinstance(row, AgeRow)]
-    incidents = [row for row in rows if isinstance(row, IncidentRow)]
-    samples = [row for row in rows if isinstance(row, MomentRow)]
-    flow = [row for row in rows if isinstance(row, DestinationMoment)]
-    failures = [row for row in rows if isinstance(row, FailureRow)]
-    ahead = [row for row in rows if isinstance(row, ForecastRow)]
-    rules = [row for row in rows if isinstance(row, HoldRule)]
-    audit = [row for row in rows if isinstance(row, AuditRow)]
-    if rules:
-        return hold_rules_screen(rules, cells, now)
-    if audit:
-        return audit_screen(audit, cells, now)
-    if domains:
-        return domains_screen(domains, cells, now)
-    if reasons:
-        return reasons_screen(reasons, cells, now)
-    if incidents:
-        return incidents_screen(incidents, cells, now)
-    if samples:
-        return samples_screen(samples, cells, now)
-    if flow:
-        return destination_screen(flow, cells, now)
-    if failures:
-        return failures_screen(failures, cells, now)
-    if ahead:
-        return forecast_screen(ahead, cells, now)
-    return ages_screen(ages, cells) if ages else ["nothing found"]
+    return _GRIDS[type(rows[0])](rows, cells, now) if rows else ["nothing found"]
 
 
 def queue_screen(rows: Sequence[QueueRow], cells: int | None, now: datetime) -> Iterator[str]:
@@ -111,7 +93,9 @@ def queue_screen(rows: Sequence[QueueRow], cells: int | None, now: datetime) -> 
 
 
 def _queue_cells(row: QueueRow, now: datetime) -> Sequence[object]:
-    due = "now" if row.next_attempt and row.next_attempt <= now else resumed_or(row.next_attempt, now)
+    due = "now" if row.next_attempt and row.next_attempt <= now else clock(row.next_attempt, now)
+    if not due and row.state in (State.QUEUED, State.DEFERRED):
+        due = "resumed"
     reply = " ".join(part for part in (str(row.last_code or ""), row.last_enhanced, row.last_text) if part)
     told = f"{row.class_}: {reply}" if row.class_ and row.state != "delivered" else reply
     age_ = age(row.age_seconds)
@@ -145,7 +129,7 @@ def domains_screen(rows: Sequence[DestinationRow], cells: int | None, now: datet
                 row.deferred_15m,
                 row.bounced_15m,
                 row.top_class,
-                resumed_or(row.suspended_until, now),
+                resumed_or(row.suspended_until, now) if row.suspended else "",
             ),
         )
         for row in rows
@@ -153,7 +137,7 @@ def domains_screen(rows: Sequence[DestinationRow], cells: int | None, now: datet
     yield from table(columns, cells_of, cells)
 
 
-def ages_screen(rows: Sequence[AgeRow], cells: int | None) -> Iterator[str]:
+def ages_screen(rows: Sequence[AgeRow], cells: int | None, now: datetime) -> Iterator[str]:
     """A line per site or destination, a column per age; empty cells are zero."""
     by_site = any(row.site for row in rows)
     columns = (
@@ -170,6 +154,22 @@ def ages_screen(rows: Sequence[AgeRow], cells: int | None) -> Iterator[str]:
     )
     yield from table(columns, cells_of, cells)
     yield from counted(rows[0].as_of)
+
+
+#: The grid of each kind of row.
+_GRIDS: Final[Mapping[type, Callable[..., Iterable[str]]]] = {
+    HoldRule: hold_rules_screen,
+    AuditRow: audit_screen,
+    DestinationRow: domains_screen,
+    ReasonRow: reasons_screen,
+    IncidentRow: incidents_screen,
+    MomentRow: samples_screen,
+    DestinationMoment: destination_screen,
+    FailureRow: failures_screen,
+    DestinationFlow: lambda rows, cells, now: destinations_screen(rows, cells),
+    ForecastRow: forecast_screen,
+    AgeRow: ages_screen,
+}
 
 
 def short_screen(result: object) -> Iterator[str]:

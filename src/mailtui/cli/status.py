@@ -45,6 +45,7 @@ def status_screen(status: StatusView, now: datetime) -> Iterator[str]:
     depth, totals, disk = status.queue, status.totals, status.disk
     yield headline(status)
     yield from (f"attention: {safe_text(line)}" for line in status.trouble)
+    yield from (f"note: {safe_text(line)}" for line in status.notes)
     up = age((now - status.started).total_seconds())
     where = f"{status.hostname}{f' ({status.environment})' if status.environment else ''}"
     yield f"relay    {safe_text(where)}, up {up} since {clock(status.started, now)}, pid {status.pid}, mailtui {status.version}"

@@ -5,19 +5,21 @@ Owned here: those commands and how they look. What files look like is `suppressi
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 import click
 import msgspec
 from msgspec import UNSET
 
+from mailtui import times
 from mailtui.control.api_suppress import SuppressAdd, SuppressImport, SuppressList, SuppressLookup, SuppressRemove
-from mailtui.display import clock
+from mailtui.display import clock, plural
 from mailtui.errors import ControlError
-from mailtui.suppressions import MANUAL, Difference, Suppression, Until, Wanted
+from mailtui.suppressions import MANUAL, Difference, ListChange, Suppression, Until, Wanted
 from mailtui.text import safe_text
 
 from . import context
@@ -58,12 +60,13 @@ def _until(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
         return UNSET
     if value == "never":
         return None
-    from mailtui.config.values import Rejected, duration
-
     try:
-        return datetime.now(UTC) + timedelta(seconds=duration(value))
-    except Rejected as error:
+        return datetime.fromtimestamp(times.ahead(value, time.time()), UTC)
+    except times.TimeError as error:
         raise click.BadParameter(str(error), ctx, parameter) from None
+
+
+_dry_run: Final = click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 
 
 @group.command(help=SuppressAdd.__doc__)
@@ -71,13 +74,22 @@ def _until(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
 @click.option("--reason", default=MANUAL, show_default=True, help="A class such as no-such-user.")
 @click.option("--for", "until", callback=_until, help="How long (30d), or never; default: by its reason.")
 @click.option("--note", default="", help="A word for those who come after; the audit has it too.")
+@_dry_run
 @yes_option
 @json_option
 @pass_context
-def add(here: Context, entry: str, reason: str, until: Until, note: str, yes: bool, as_json: bool) -> None:
-    added = here.ask(SuppressAdd(entry, reason, until, note))
+def add(
+    here: Context, entry: str, reason: str, until: Until, note: str, dry_run: bool, yes: bool, as_json: bool
+) -> None:
+    added = here.ask(SuppressAdd(entry, reason, until, note, dry_run))
     if as_json:
         context.say_json([added])
+        return
+    if added.dry_run:
+        told = (
+            f"{safe_text(entry)} would be suppressed" if added.done else f"{safe_text(entry)} is suppressed so already"
+        )
+        context.say([f"{told}; {_waiting(added)}"])
         return
     _show(added.entries, False, "")
     _way_back(added.action)
@@ -87,15 +99,21 @@ def add(here: Context, entry: str, reason: str, until: Until, note: str, yes: bo
 @click.argument("entries", metavar="ADDRESS|@DOMAIN...", nargs=-1, required=True)
 @click.option("--reason", default="", help="Why, for the audit.")
 @click.option("--expect", type=click.IntRange(0), help="Do nothing unless it is this many entries.")
+@_dry_run
 @yes_option
 @json_option
 @pass_context
-def remove(here: Context, entries: tuple[str, ...], reason: str, expect: int | None, yes: bool, as_json: bool) -> None:
-    gone = here.ask(SuppressRemove(entries, reason, expect))
+def remove(
+    here: Context, entries: tuple[str, ...], reason: str, expect: int | None, dry_run: bool, yes: bool, as_json: bool
+) -> None:
+    gone = here.ask(SuppressRemove(entries, reason, expect, dry_run))
     if as_json:
         context.say_json([gone])
         return
-    context.say(f"removed: {safe_text(row.entry)} ({row.reason})" for row in gone.entries)
+    verb = "would be removed" if gone.dry_run else "removed"
+    context.say(f"{verb}: {safe_text(row.entry)} ({row.reason})" for row in gone.entries)
+    if gone.dry_run:
+        context.say([_waiting(gone)])
     _way_back(gone.action)
 
 
@@ -192,6 +210,11 @@ def _imported(differences: Sequence[Difference], actions: Sequence[int]) -> Impo
         past=n["past"],
         actions=tuple(actions),
     )
+
+
+def _waiting(change: ListChange) -> str:
+    """How many recipients a change would concern."""
+    return f"{plural(change.waiting, 'recipient')} in the queue {'is' if change.waiting == 1 else 'are'} for it"
 
 
 def _way_back(*actions: int) -> None:

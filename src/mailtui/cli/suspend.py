@@ -5,13 +5,15 @@ Owned here: those commands, how an end is written, and how their answers look.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 import click
 from msgspec import UNSET, UnsetType
 
+from mailtui import times
 from mailtui.control.api_suspend import Resume, Suspend, Suspensions
 from mailtui.display import clock, plural
 from mailtui.suspensions import STOPS_DELIVERY, WHOLE, Kind, Suspended, Suspension, named
@@ -32,33 +34,24 @@ def _until(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
     if value == RESUMED:
         return None
     try:
-        return moment(value, datetime.now().astimezone())
-    except ValueError:
-        raise click.BadParameter(
-            f'"{value}" is no moment: write 18:00, 2026-11-22T18:00 or {RESUMED}', ctx, parameter
-        ) from None
-
-
-def moment(text: str, now: datetime) -> datetime:
-    """The next local `18:00`, or the moment of `2026-11-22T18:00` (local, unless it names an offset or ends with Z). ValueError."""
-    if len(text) <= 8 and ":" in text:
-        at = datetime.combine(
-            now.date(), datetime.strptime(text, "%H:%M" if text.count(":") == 1 else "%H:%M:%S").time()
-        )
-        today = at.astimezone()
-        return today if today > now else (at + timedelta(days=1)).astimezone()
-    return datetime.fromisoformat(text).astimezone()
+        return datetime.fromtimestamp(times.coming(value, time.time()), UTC)
+    except times.TimeError as error:
+        raise click.BadParameter(f"{error}, or {RESUMED}", ctx, parameter) from None
 
 
 def _lasts(ctx: click.Context, parameter: click.Parameter, value: str | None) -> datetime | UnsetType:
     if value is None:
         return UNSET
-    from mailtui.config.values import Rejected, duration
-
     try:
-        return datetime.now(UTC) + timedelta(seconds=duration(value))
-    except (Rejected, OverflowError) as error:
+        return datetime.fromtimestamp(time.time() + times.lasting(value), UTC)
+    except times.TimeError as error:
         raise click.BadParameter(str(error), ctx, parameter) from None
+
+
+_dry_run: Final = click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+_expect: Final = click.option(
+    "--expect", type=click.IntRange(0), help="Do nothing unless so many recipients wait for it."
+)
 
 
 def _of(command: Command) -> Command:
@@ -93,6 +86,8 @@ def target(values: dict[str, object]) -> tuple[Kind, str]:
     "--until", callback=_until, metavar="MOMENT", help="Until 18:00, 2026-11-22T18:00, or until it is resumed."
 )
 @click.option("--reason", required=True, help="Why, for those who come after.")
+@_dry_run
+@_expect
 @click.option("--yes", "-y", is_flag=True, help="Accepted like everywhere; nothing is asked.")
 @json_option
 @pass_context
@@ -102,6 +97,8 @@ def suspend(
     lasts: datetime | UnsetType,
     until: datetime | UnsetType | None,
     reason: str,
+    dry_run: bool,
+    expect: int | None,
     yes: bool,
     as_json: bool,
     **of: object,
@@ -109,18 +106,22 @@ def suspend(
     if lasts is not UNSET and until is not UNSET:
         raise click.UsageError("--for and --until: one of them")
     kind, name = target(of)
-    _say(here.ask(Suspend(kind, reason, name, lasts if until is UNSET else until)), as_json)
+    _say(here.ask(Suspend(kind, reason, name, lasts if until is UNSET else until, dry_run, expect)), as_json)
 
 
 @click.command(help=Resume.__doc__)
 @_of
 @click.option("--reason", default="", help="Why, for those who come after.")
+@_dry_run
+@_expect
 @click.option("--yes", "-y", is_flag=True, help="Accepted like everywhere; nothing is asked.")
 @json_option
 @pass_context
-def resume(here: Context, /, reason: str, yes: bool, as_json: bool, **of: object) -> None:
+def resume(
+    here: Context, /, reason: str, dry_run: bool, expect: int | None, yes: bool, as_json: bool, **of: object
+) -> None:
     kind, name = target(of)
-    _say(here.ask(Resume(kind, name, reason)), as_json)
+    _say(here.ask(Resume(kind, name, reason, dry_run, expect)), as_json)
 
 
 @click.command(help=Suspensions.__doc__)
@@ -145,18 +146,20 @@ def told(result: Suspended, now: datetime) -> Iterator[str]:
     """What suspending or resuming did."""
     what, former = cell(named(result.kind, result.name)), result.former
     if result.verb == "resume":
-        yield f"{what}: resumed" + (
+        yield f"{what}: {'would be ' if result.dry_run else ''}resumed" + (
             f", suspended since {clock(former.since, now)} by {cell(former.actor)}" if former else ""
         )
     else:
-        was = f"; it was suspended already, {_end(former.until, now)}" if former else ""
-        yield f"{what}: suspended {_end(result.until, now)}{was}"
+        was = f"; it {'is' if result.dry_run else 'was'} suspended already, {_end(former.until, now)}" if former else ""
+        yield f"{what}: {'would be ' if result.dry_run else ''}suspended {_end(result.until, now)}{was}"
     if result.waiting:
-        yield f"{plural(result.waiting, 'recipient')} {'come back' if result.verb == 'resume' else 'wait'} for it"
+        moves = "would come back" if result.dry_run else "come back"
+        yield f"{plural(result.waiting, 'recipient')} {moves if result.verb == 'resume' else 'wait'} for it"
     elif result.kind in STOPS_DELIVERY:
         known = "" if result.known else "; no mail for such a name was ever taken: is it spelt right?"
         yield f"nothing waits for it{known}"
-    yield f"to take it back: mailtui undo {result.action}"
+    if not result.dry_run:
+        yield f"to take it back: mailtui undo {result.action}"
 
 
 def screen(rows: Sequence[Suspension], cells: int | None, now: datetime) -> Iterator[str]:

@@ -25,6 +25,8 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 #: What a field is called on the command line when that is not its own name.
 _NAMES: Final = {"everything": "all", "after_seq": "after", "lasts": "for"}
+#: Fields that are arguments although they may be left out.
+_ARGUMENTS: Final = ("domain",)
 #: What makes words a filter and not a list of ids.
 _FILTER: Final = re.compile(r'[:=~<>()\s"]|^-|^(?:and|or|not)$', re.IGNORECASE)
 #: The field a word begins with, and what shows that a word of the shell is more than one of the filter language.
@@ -43,8 +45,8 @@ def _parameter(field: msgspec.inspect.Field) -> click.Parameter:
     if field.name == "filter":
         return click.Argument(["filter"], nargs=-1, metavar="[FILTER]...")
     type_, help_ = _plain(field.type)
-    if field.required:
-        return click.Argument([field.name], type=_click_type(type_))
+    if field.required or field.name in _ARGUMENTS:
+        return click.Argument([field.name], type=_click_type(type_), required=field.required)
     name = f"--{_NAMES.get(field.name, field.name).replace('_', '-')}"
     if isinstance(type_, BoolType):
         return click.Option([name, field.name], is_flag=True, help=help_)

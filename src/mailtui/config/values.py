@@ -13,6 +13,8 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from mailtui import times
+
 Parser: TypeAlias = Callable[[object], object]
 
 
@@ -38,10 +40,8 @@ class Rate(msgspec.Struct, frozen=True):
 
 LARGEST: Final = 2**31 - 1  # what every counter of ours, and of C libraries below, can hold
 LONGEST_PATTERN: Final = 200
-LONGEST: Final = 3650 * 86400.0  # ten years: keeps every computed date printable
 
-_UNIT_SECONDS: Final = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_DURATION: Final = re.compile("".join(rf"(?:(?P<{u}>[0-9]{{1,9}}(?:\.[0-9]{{1,3}})?){u})?" for u in _UNIT_SECONDS))
+_RATE_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DECIMAL: Final = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _UNIT_OCTETS: Final = _DECIMAL | {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _SIZE: Final = re.compile(rf"([0-9]{{1,15}})({'|'.join(_UNIT_OCTETS)})")
@@ -103,14 +103,16 @@ def _match(pattern: re.Pattern[str], value: object, wanted: str) -> re.Match[str
 
 
 def duration(value: object) -> float:
-    """Seconds of `"1h20m"`: units d, h, m, s, ms, each at most once, longest first; never zero."""
-    found = _match(_DURATION, value, 'a duration such as "5m"')
-    seconds = sum(float(number) * _UNIT_SECONDS[unit] for unit, number in found.groupdict().items() if number)
-    if seconds <= 0:
-        raise Rejected('a duration such as "5m"')
-    if seconds > LONGEST:
-        raise Rejected('a duration of at most "3650d"')
-    return seconds
+    """Seconds of `"1h20m"`, as `times` has it; never zero."""
+    wanted = 'a duration such as "5m"'
+    if not isinstance(value, str):
+        raise Rejected(wanted)
+    try:
+        return times.lasting(value)
+    except times.TooLong as error:
+        raise Rejected(f'a duration of at most "{times.spelled(error.most)}"') from None
+    except times.TimeError:
+        raise Rejected(wanted) from None
 
 
 def size(value: object) -> int:
@@ -133,7 +135,7 @@ def positive_size(value: object) -> int:
 def rate(value: object) -> Rate:
     """`"100/h"`: messages per second (s), minute (m or min), hour (h) or day (d)."""
     found = _match(_RATE, value, 'a rate such as "100/h"')
-    return Rate(int(found[1]), int(_UNIT_SECONDS[found[2].removesuffix("in")]))
+    return Rate(int(found[1]), _RATE_SECONDS[found[2].removesuffix("in")])
 
 
 def pattern(value: object) -> str:

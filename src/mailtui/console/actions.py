@@ -31,6 +31,8 @@ LIVE: Final = frozenset({"live"})
 MESSAGE: Final = frozenset({"message"})
 #: Where rows have values that a filter knows.
 VALUES: Final = frozenset({"overview", "queue", "message"})
+#: What can be had in another order.
+SORTED: Final = frozenset({"queue", "domains"})
 PANES: Final = frozenset({"overview", "message", "domain", "suppress"})
 #: Recipients from which even what can be undone must be typed, and the part of the queue.
 MANY, SHARE = 1000, 0.1
@@ -65,11 +67,13 @@ class Scope:
 
 @dataclass(frozen=True)
 class Standing:
-    """What decides whether something can be done now."""
+    """What decides whether something can be done now. `past` is the moment that is looked at, `unkept` that the screen knows none."""
 
     place: str
     offline: str = ""
     frozen: bool = False
+    past: str = ""
+    unkept: bool = False
     read_only: bool = False
     screens: frozenset[str] = frozenset()
 
@@ -90,16 +94,25 @@ class Action:
     opens: str = ""
     asks: Asks | None = None
 
+    @property
+    def timed(self) -> bool:
+        """Whether it is about the time that is looked at."""
+        return self.id.startswith("time.") or self.id == "view.freeze"
+
     def missing(self, now: Standing) -> str:
         """Why it cannot be done now; "" when it can. Reading goes on whatever the link says."""
         if self.opens and self.opens not in now.screens:
             return f"the {self.opens} screen is not in this version"
+        if now.unkept and self.group in ("move", "select", "view", "out") and not (self.opens or self.timed):
+            return f"AT {now.past} this is not kept: . is now"
         if self.group != "change":
             return ""
         if now.read_only:
             return "this console is read-only"
         if now.offline:
             return f"offline: {now.offline}"
+        if now.past:
+            return f"the past cannot be changed (AT {now.past}): . is now"
         return "frozen: z goes on" if now.frozen else ""
 
 
@@ -132,6 +145,12 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("filter.add", "=", "only this", "add a value of the row under the cursor to the filter", "view", VALUES),
     Action("filter.exclude", "!", "not this", "find what has not that value of the row", "view", VALUES),
     Action("view.freeze", "z", "freeze", "stop the picture, or let it go on", "view", foot=4),
+    Action("time.range", "t", "range", "how much time is looked at: 15m to 7d, or a past moment", "view", foot=3),
+    Action("time.earlier", "<", "earlier", "a step back in time", "view"),
+    Action("time.later", ">", "later", "a step forward in time; past now is now", "view"),
+    Action("time.now", ".", "now", "back to the present", "view"),
+    Action("sort.next", "o", "sort", "sort by the next column", "view", SORTED, foot=3),
+    Action("sort.reverse", "O", "reverse", "the other way round", "view", SORTED),
     Action("view.preview", "p", "preview", "the preview below the list, or none", "view", QUEUE, foot=1),
     Action(
         "view.follow", "F", "follow", "go on with what happens, or stop; scrolling up stops too", "view", LIVE, foot=8

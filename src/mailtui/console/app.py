@@ -47,6 +47,7 @@ from .screens.queue import Queue
 from .screens.suppress import Suppress
 from .screens.view import Open, Say, Shared, View
 from .terminal import Net, record_crash
+from .times import Times
 from .tools import Tools
 from .widgets.canvas import Canvas
 
@@ -80,6 +81,7 @@ class Console(App[Ended]):
         self.trail = Trail(Place("overview"))
         self.changes = Changes(self.link, self._confirmed, self._filled, self.say)
         self.tools = Tools(self)
+        self.times = Times(self)
         self.read_only = options.read_only
         self._views = {kind.kind: kind(self.link, self.shared) for kind in VIEWS}
         self._lines = {name: Canvas(id=name) for name in (*_ABOVE, *_BELOW)}
@@ -111,7 +113,7 @@ class Console(App[Ended]):
         """Frame and screens; only one of them is shown."""
         yield from (self._lines[name] for name in _ABOVE)
         with Container(id="body"):
-            yield from self._views.values()
+            yield from (*self._views.values(), self.times.canvas)
         yield from (self._lines[name] for name in _BELOW)
 
     async def on_mount(self) -> None:
@@ -139,10 +141,17 @@ class Console(App[Ended]):
 
     async def _arrive(self) -> None:
         for view in self._views.values():
-            view.set_class(view is self.view, "here")
+            view.remove_class("here")
+        self.times.place()
         await self.view.enter(self.trail.here)
         self.link.hurry()
         self._frame()
+        self.call_after_refresh(self._tick)
+
+    def shown_anew(self) -> None:
+        """Another stretch of time is looked at."""
+        self.times.place()
+        self.link.hurry()
         self.call_after_refresh(self._tick)
 
     def _tick(self) -> None:
@@ -154,7 +163,7 @@ class Console(App[Ended]):
     async def _refresh(self) -> None:
         try:
             await self.link.beat()
-            await self.view.refreshed()
+            await (self.view if self.times.shows else self.times).refreshed()
         finally:
             self._refreshing = False
         self._frame()
@@ -166,10 +175,12 @@ class Console(App[Ended]):
         room = self.size.width
         link, now = self.link, datetime.now(UTC)
         frozen = None if link.frozen_at is None else datetime.fromtimestamp(link.frozen_at, UTC)
-        bar = frame.Bar(link.status, link.state.value, link.age, frozen, self.read_only, now)
+        bar = frame.Bar(
+            link.status, link.state.value, link.age, frozen, self.read_only, now, self.times.at, link.came, link.missed
+        )
         self._show("title", frame.title(bar, room))
-        self._show("tabs", frame.tabs(self.trail.tab, self.standing.screens, room))
-        self._show("crumb", frame.crumb(self.trail.titles, self.view.note(), room))
+        self._show("tabs", frame.tabs(self.trail.tab, self.standing.screens, room, self.times.range))
+        self._show("crumb", frame.crumb(self.trail.titles, self._note(), room))
         text, tone, until = self._said
         if time.monotonic() > until and not self.changes.running:
             old = f"; what is shown is {age(link.age)} old" if link.status else ""
@@ -183,6 +194,9 @@ class Console(App[Ended]):
             if action.foot and self.valid(action) and not action.missing(self.standing)
         ]
         self._show("footer", frame.footer(keys, room))
+
+    def _note(self) -> Line:
+        return (*self.times.note(), *self.view.note()) if self.times.shows else BLANK
 
     def _show(self, name: str, whole: Line) -> None:
         self._lines[name].show([fit(whole, self.size.width)])
@@ -216,7 +230,13 @@ class Console(App[Ended]):
     def standing(self) -> Standing:
         """What decides whether something can be done now."""
         return Standing(
-            self.trail.here.kind, self.link.offline, self.link.frozen, self.read_only, frozenset(self._views)
+            self.trail.here.kind,
+            self.link.offline,
+            self.link.frozen,
+            self.times.at,
+            not self.times.shows,
+            self.read_only,
+            frozenset(self._views),
         )
 
     def valid(self, action: Action) -> bool:
@@ -241,9 +261,9 @@ class Console(App[Ended]):
             self.change(action, self.view.scope())
         elif action.asks is not None:
             self._change(self.changes.order(action.asks, self.view.about()))
-        elif self.tools.perform(action):
+        elif self.tools.perform(action) or self.times.perform(action):
             pass
-        elif action.group == "app" or name in ("app.undo", "view.freeze"):
+        elif action.group == "app" or name == "app.undo":
             self._own(name)
         elif not self.view.perform(name):
             self.say(f"{action.label}: not here", "dim")
@@ -256,8 +276,6 @@ class Console(App[Ended]):
             case "app.undo":
                 if not self.changes.running:
                     self.run_worker(self._done(self.changes.undo()), group="change")
-            case "view.freeze":
-                self.link.freeze()
             case "app.lock":
                 self.read_only = self.options.read_only or not self.read_only
             case "app.repaint":

@@ -15,6 +15,7 @@ from .place import TABS, Place
 
 #: How a line may begin that is meant for the shell.
 _PROGRAM: Final = "mailtui"
+_RANGE: Final = "range"
 #: What may stand before the filter of a list, as in `mailtui queue list FILTER`.
 _LIST: Final = "list"
 
@@ -42,6 +43,14 @@ class Theme:
 
 
 @dataclass(frozen=True)
+class Look:
+    """Look at another stretch of time, as it is written there; `at` is where in the line."""
+
+    text: str
+    at: int = 0
+
+
+@dataclass(frozen=True)
 class Refresh:
     """Ask for everything again."""
 
@@ -59,13 +68,14 @@ class Wrong:
         return [self.reason, f"  {text}", "  " + " " * self.at + "^" * max(self.length, 1)]
 
 
-Command = Go | Do | Theme | Refresh
+Command = Go | Do | Look | Theme | Refresh
 #: Commands of their own: name, what follows it, what it does.
 OWN: Final = (
     ("queue", "[FILTER]", "the queue, or what the filter finds of it; `queue list FILTER` too"),
     ("domain", "NAME", "a destination"),
     ("show", "ID", "a message or recipient"),
     ("theme", "NAME", "other colours"),
+    (_RANGE, "[90m] [03:10]", "a length of time, or a past moment, or both"),
     ("refresh", "", "ask for everything again"),
 )
 #: Actions that are a command too, by the last part of their id. What moves a cursor means nothing in a line; `suspend` is what it is on a
@@ -113,6 +123,8 @@ def read(text: str, kinds: Collection[str], themes: Collection[str], place: str)
         return _theme(rest, at, themes)
     if word in _LINE and (verb := _LINE[word]).verb is not None and rest:
         return Do(verb, Scope("filter", filter="" if rest == "--all" else rest))
+    if word == _RANGE and rest:
+        return Look(rest, at)
     if rest:
         return Wrong(f"nothing may follow {word}", at, len(rest))
     if word in _LINE:

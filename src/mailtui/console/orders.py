@@ -14,6 +14,7 @@ from typing import Final, cast, get_args
 
 from msgspec import UNSET
 
+from mailtui import times
 from mailtui.control import api
 from mailtui.control.api_holdrules import HoldRuleAdd, HoldRuleRemove
 from mailtui.control.api_suppress import SuppressAdd, SuppressRemove
@@ -27,10 +28,6 @@ from mailtui.views import AuditRow
 
 from .forms import Field, Form, Order, Wrong
 
-#: Seconds of a unit of time, longest first.
-_UNITS: Final = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-_LASTS: Final = re.compile("".join(rf"(?:(?P<{unit}>\d{{1,7}}){unit})?" for unit in _UNITS), re.ASCII)
-_LONGEST: Final = 3650 * 86400
 _FOREVER: Final = "until resumed"
 _REASON: Final = Field("reason", hint="why, for those who come after", required=True)
 _MAYBE: Final = Field("reason", hint="why; may be empty")
@@ -57,11 +54,10 @@ Asks = Callable[[About], Form | str]
 
 def lasts(text: str) -> timedelta:
     """`1h`, `1d12h`, `90m`. Wrong."""
-    found = _LASTS.fullmatch(text.replace(" ", ""))
-    seconds = sum(int(number) * _UNITS[unit] for unit, number in found.groupdict().items() if number) if found else 0
-    if not 0 < seconds <= _LONGEST:
-        raise Wrong(f'"{text[:30]}" is not how long: write 30m, 2h or 1d12h')
-    return timedelta(seconds=seconds)
+    try:
+        return timedelta(seconds=times.lasting(text.replace(" ", "")))
+    except times.TimeError as error:
+        raise Wrong(str(error)) from None
 
 
 def reroute(routes: str, selection: Sequence[str]) -> Form:

@@ -18,7 +18,7 @@ from mailtui.text import safe_text
 
 from . import outlets
 from .actions import Action, Scope
-from .commands import Command, Do, Go, History, Refresh, Theme, Wrong, completed, names, read
+from .commands import Command, Do, Go, History, Look, Refresh, Theme, Wrong, completed, names, read
 from .link import Trouble
 from .offers import Choice, narrowed
 from .palette import palette
@@ -209,6 +209,8 @@ class Tools:
         meant, room = self._read(text), self._app.size.width - 2
         if isinstance(meant, Wrong):
             return [line((" " + part, "bad")) for part in meant.lines(text)]
+        if isinstance(meant, Look) and isinstance(told := self._app.times.read(meant.text), str):
+            return [line((" " + part, "bad")) for part in wrap(told, room)[:2]]
         filter = _filter(meant)
         if not filter:
             return ()
@@ -224,6 +226,8 @@ class Tools:
         match meant:
             case Go(place):
                 app.open(place)
+            case Look(written):
+                app.times.entered(written)
             case Theme(name):
                 app.theme = name
             case Refresh():

@@ -24,8 +24,11 @@ class HoldRuleAdd(Request[HoldRule], frozen=True):
     risk = Risk.REVERSIBLE
     filter: Annotated[str, Meta(max_length=4096)] = ""
     lasts: Annotated[str, Meta(description="for so long (2h), instead of until it is removed", max_length=32)] = ""
-    until: Annotated[str, Meta(description="until 18:00 or 2026-11-22T18:00, local time", max_length=32)] = ""
+    until: Annotated[str, Meta(description="until 18:00 or 2026-11-22T18:00 (Z for UTC)", max_length=32)] = ""
     reason: _Reason = ""
+    dry_run: Annotated[bool, Meta(description="only say what would be done, and how many that wait it speaks of")] = (
+        False
+    )
 
 
 class HoldRuleList(Request[tuple[HoldRule, ...]], frozen=True):

@@ -40,6 +40,7 @@ class SuppressAdd(Request[ListChange], frozen=True):
     reason: ListedFor = MANUAL
     expires: Until = UNSET
     note: Annotated[str, Meta(description="for those who come after", max_length=1000)] = ""
+    dry_run: Annotated[bool, Meta(description="only say what would be done")] = False
 
 
 class SuppressRemove(Request[ListChange], frozen=True):
@@ -51,6 +52,7 @@ class SuppressRemove(Request[ListChange], frozen=True):
     entries: tuple[Entry, ...]
     reason: Reason = ""
     expect: Annotated[int, Meta(description="do nothing unless it is this many entries", ge=0)] | None = None
+    dry_run: Annotated[bool, Meta(description="only say what would be done")] = False
 
 
 class SuppressImport(Request[ListImport], frozen=True):

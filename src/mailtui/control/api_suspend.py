@@ -33,6 +33,8 @@ class Suspend(Request[Suspended], frozen=True):
     reason: Annotated[str, Meta(description="why, for those who come after", min_length=1, max_length=500)]
     what: Name = ""
     until: Annotated[datetime, Meta(tz=True)] | UnsetType | None = UNSET
+    dry_run: Annotated[bool, Meta(description="only say what would be done")] = False
+    expect: Annotated[int, Meta(description="do nothing unless so many recipients wait for it", ge=0)] | None = None
 
 
 class Resume(Request[Suspended], frozen=True):
@@ -44,6 +46,8 @@ class Resume(Request[Suspended], frozen=True):
     kind: Kind
     what: Name = ""
     reason: Annotated[str, Meta(description="why, for those who come after", max_length=500)] = ""
+    dry_run: Annotated[bool, Meta(description="only say what would be done")] = False
+    expect: Annotated[int, Meta(description="do nothing unless so many recipients wait for it", ge=0)] | None = None
 
 
 class Suspensions(Request[tuple[Suspension, ...]], frozen=True):

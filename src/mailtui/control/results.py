@@ -42,7 +42,7 @@ class Disk(msgspec.Struct, frozen=True):
 
 class StatusView(msgspec.Struct, frozen=True):
     """How the relay is. `ready`: it takes and delivers mail (False while it starts or drains); `oldest_seconds` is 0 when the
-    queue is empty; `trouble` says in one line each what needs a person."""
+    queue is empty; `trouble` says in one line each what needs a person, `notes` what is worth knowing."""
 
     ready: bool
     pid: int
@@ -57,6 +57,7 @@ class StatusView(msgspec.Struct, frozen=True):
     rates: Rates
     disk: Disk
     trouble: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Reloaded(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from mailtui.model import Incoming
 
-#: Octets of content in one stored chunk; also the most a session holds of one message.
+#: Octets of content in one stored chunk. Of one message a session holds the chunk being stored, the next, and what one read brought.
 CHUNK: Final = 256 * 1024
 
 

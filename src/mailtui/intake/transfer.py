@@ -42,8 +42,8 @@ class Transfer:
     """The content of one message on its way, from 354 to the reply behind the dot; `octets` have come over the wire."""
 
     __slots__ = (
-        *("_session", "_transaction", "_reader", "_number", "_sequence", "_rest", "_held", "octets", "_found"),
-        *("_body_only", "_whole_header", "_eight_bit"),
+        *("_session", "_transaction", "_reader", "_number", "_sequence", "_rest", "_held", "_flying", "octets"),
+        *("_found", "_body_only", "_whole_header", "_eight_bit"),
         *("_refusal", "_ended", "_committing", "_dropped", "_started", "_paused_at", "_message", "_reply"),
     )
 
@@ -59,6 +59,7 @@ class Transfer:
         self._sequence = 0
         self._rest = b""
         self._held = 0
+        self._flying = 0  # octets of them that are being stored; nothing flies when it is 0
         self.octets = 0
         self._found: trace.HeaderScan | None = None
         self._whole_header = True
@@ -85,7 +86,7 @@ class Transfer:
             self._end()
         elif self._reader.overflow:
             self._overflow()
-        elif self._held >= CHUNK:
+        elif self._held - self._flying >= CHUNK:
             self._spill()
         elif self._session.server.budget.spent:
             self._give_up(replies.NO_STORAGE)
@@ -118,7 +119,10 @@ class Transfer:
         return content
 
     def _spill(self) -> None:
-        """Hand over all whole chunks but the last octets, and read no more until they are stored."""
+        """Hand over all whole chunks but the last octets. While they are stored the next are read; no more than those."""
+        if self._flying:
+            self._wait()
+            return
         content = self._take()
         if self._found is None:
             self._look_at_header(content[:CHUNK], complete=False)
@@ -138,23 +142,33 @@ class Transfer:
             self._give_up(replies.NO_STORAGE)
             return
         assert stored is not None
-        self._session.wait()
-        self._paused_at = self._session.server.loop.time()
+        self._flying = self._held - len(self._rest)
         stored.add_done_callback(self._stored)
 
+    def _wait(self) -> None:
+        self._session.wait()
+        self._paused_at = self._session.server.loop.time()
+
     def _stored(self, stored: asyncio.Future[None]) -> None:
-        """A chunk is committed (or not): free its memory and go on."""
+        """A chunk is committed (or not): free its memory, and go on if that was waited for."""
         error = None if stored.cancelled() else stored.exception()
         if self._dropped:
             return
-        self._started += self._session.server.loop.time() - self._paused_at
-        self._release(self._held - len(self._rest))
+        self._release(self._flying)
+        self._flying = 0
+        if self._committing:
+            return  # which fails by itself when a chunk is missing
         if stored.cancelled() or error is not None:
             self._give_up(self._failure(error))
+        if not self._session.waiting:
+            return
+        self._started += self._session.server.loop.time() - self._paused_at
         if self._ended:
-            self._conclude(self._rest)
-        else:
-            self._session.proceed()
+            self._finish()
+            return
+        if not self.refused:
+            self._spill()
+        self._session.proceed()
 
     def _give_up(self, refusal: bytes) -> None:
         """Read the message to its end without keeping it, then answer `refusal`."""
@@ -164,6 +178,7 @@ class Transfer:
     def _forget(self) -> None:
         self._reader.take()
         self._rest = b""
+        self._flying = 0
         self._release(self._held)
 
     def _release(self, octets: int) -> None:
@@ -184,10 +199,15 @@ class Transfer:
     def _end(self) -> None:
         """The final dot was read."""
         self._ended = True
-        if self._held > CHUNK:
-            self._spill()
-            if self._session.waiting:
+        self._finish()
+
+    def _finish(self) -> None:
+        """What is left of the message behind its last whole chunk goes with the commit, which comes behind that chunk's."""
+        if self._held - self._flying > CHUNK:
+            if self._flying:
+                self._wait()
                 return
+            self._spill()
         self._conclude(self._take())
 
     def _conclude(self, rest: bytes) -> None:
@@ -198,6 +218,7 @@ class Transfer:
                 self._look_at_header(rest, complete=True)
             refusal = self._header_refusal()
         if refusal is not None:
+            self._dropped = True  # a chunk may still be on its way to the store
             self._forget()
             self._abandon()
             self._session.note_refused(refusal)

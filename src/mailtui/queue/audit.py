@@ -12,16 +12,20 @@ import msgspec
 from mailtui.queue.reader import Reader, Row
 from mailtui.views import AuditRow, moment
 
+#: Behind every moment.
+EVER: Final = 1e12
+
 
 class Wanted(msgspec.Struct, frozen=True):
     """Which actions: at most `limit`, of those before the action `before` (0: all), whose actor contains `actor`, of this verb (or
-    group: "suppress" is every "suppress.…"), not before `since` (POSIX seconds). "" is any."""
+    group: "suppress" is every "suppress.…"), from `since` to `until` (POSIX seconds). "" is any."""
 
     limit: int = 100
     before: int = 0
     actor: str = ""
     verb: str = ""
     since: float = 0.0
+    until: float = EVER
 
 
 #: The latest.
@@ -33,8 +37,8 @@ async def audit(reader: Reader, wanted: Wanted = ANY) -> tuple[AuditRow, ...]:
     rows = await reader.fetch(
         "SELECT id, at, actor, verb, filter, reason, matched, done, skipped, failed, messages, state, args, undoes, undone_by, undone_at"
         " FROM action WHERE (?1 = 0 OR id < ?1) AND (?2 = '' OR instr(lower(actor), lower(?2)))"
-        " AND (?3 = '' OR verb = ?3 OR substr(verb, 1, length(?3) + 1) = ?3 || '.') AND at >= ?4 ORDER BY id DESC LIMIT ?5",
-        (wanted.before, wanted.actor, wanted.verb, wanted.since, wanted.limit),
+        " AND (?3 = '' OR verb = ?3 OR substr(verb, 1, length(?3) + 1) = ?3 || '.') AND at >= ?4 AND at <= ?5 ORDER BY id DESC LIMIT ?6",
+        (wanted.before, wanted.actor, wanted.verb, wanted.since, wanted.until, wanted.limit),
     )
     return tuple(map(_row, rows))
 

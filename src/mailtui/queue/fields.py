@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from mailtui import times
 from mailtui.model import Stage, State
 from mailtui.queue import measures
 from mailtui.queue.conditions import (
@@ -105,18 +106,18 @@ def _size(relation: Relation, octets: int, now: float) -> Where:
     return compared("m.size", relation, octets)
 
 
-def _age(relation: Relation, seconds: int, now: float) -> Where:
-    return compared("r.id", *measures.age_bound(relation, seconds, _known(now)))
+def _age(relation: Relation, milliseconds: int, now: float) -> Where:
+    return compared("r.id", *measures.age_bound(relation, milliseconds, _known(now)))
 
 
-def _next(relation: Relation, seconds: int, now: float) -> Where:
+def _next(relation: Relation, milliseconds: int, now: float) -> Where:
     """When the lane may be tried counts too, as in what is shown; only what waits for an attempt has a next one."""
     waits = in_states(DUE)
-    return all_of([waits, compared("max(r.next_attempt, l.not_before)", relation, _known(now) + seconds)])
+    return all_of([waits, compared("max(r.next_attempt, l.not_before)", relation, _known(now) + milliseconds / 1000)])
 
 
 def _since(operator: str, values: Values, now: float) -> Where:
-    moments = [measures.since(value, _known(now)) for value in values]
+    moments = [times.latest(value, _known(now)) for value in values]
     return any_of(compared("r.id", ">=", measures.first_row(moment)) for moment in moments)
 
 
@@ -135,9 +136,11 @@ def _wrong_id(operator: str, value: str) -> str:
 
 def _wrong_since(operator: str, value: str) -> str:
     try:
-        measures.since(value, 2e9)
+        times.latest(value, 2e9)
     except ValueError:
-        return f'"{value}" is not a local time: write since:09:00, since:2026-11-22 or since:2026-11-22T09:00'
+        return (
+            f'"{value}" is not a moment: write since:09:00, since:2026-11-22 or since:2026-11-22T09:00, with Z for UTC'
+        )
     return ""
 
 
@@ -173,12 +176,12 @@ _TABLE: Final = (
     text("listener", "", "address of ours it came in at", ":127.0.0.1:2525", column("m.listener")),
     text("subject", "subj", "Subject as it was written", "~invoice", column("m.subject")),
     text("msgid", "mid", "Message-ID, with or without `<>`", ":*@shop.example", _message_id),
-    measured("age", "", "since it was taken in", ":2h+", ("duration", measures.duration), _age, "id"),
+    measured("age", "", "since it was taken in", ":2h+", ("duration", times.milliseconds), _age, "id"),
     Field(
-        "since", "", "local time", (":",), "taken in at or after a time of day or a date", "since:09:00",
+        "since", "", "moment", (":",), "taken in at or after a time of day or a date", "since:09:00",
         _wrong_since, _since, "id",
     ),
-    measured("next", "due", "until the next attempt", ":10m-", ("duration", measures.duration), _next),
+    measured("next", "due", "until the next attempt", ":10m-", ("duration", times.milliseconds), _next),
     measured("tries", "attempts", "attempts made", ":5+", ("number", measures.number), _tries),
     measured("size", "", "octets of the message", ":1MB+", ("size", measures.size), _size),
     measured("rule", "", "hold rule that held it when it was taken in; 0: none", ":4", ("number", measures.number), _rule),

@@ -12,7 +12,7 @@ from typing import Final, NoReturn
 from mailtui.queue.field_kinds import Field, nearest
 from mailtui.queue.fields import FIELDS, NAMES, NOT_YET
 from mailtui.queue.filter_tree import EVERYTHING, And, Filter, Node, Not, Or, Term, compile, joined, show
-from mailtui.queue.filter_words import FIELD, FilterError, Token, clean, pieces, tokens, unquoted
+from mailtui.queue.filter_words import FIELD, FilterError, Token, clean, pieces, tokens, unquoted, unseen
 from mailtui.queue.measures import wrong_id
 
 __all__ = ["EVERYTHING", "And", "Filter", "FilterError", "Node", "Not", "Or", "Term", "compile", "parse", "show"]
@@ -33,6 +33,8 @@ def parse(text: str, verb: bool = False, now: float = 0.0) -> Filter:
     line = clean(text[: MAX_TEXT + 50])
     if len(text) > MAX_TEXT:
         raise FilterError(f"the filter is longer than {MAX_TEXT} characters", line, MAX_TEXT)
+    if error := unseen(text, line):
+        raise error
     root = _Parser(line, verb).whole()
     return Filter(_ids(root) if verb else root, line.strip(), now)
 

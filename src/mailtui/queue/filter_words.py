@@ -50,6 +50,17 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in re.sub(r"\s", " ", text))
 
 
+def unseen(text: str, line: str) -> FilterError | None:
+    """The error of a character that nobody can see or type: nothing would be found, and nobody would know why. `line` is the
+    cleaned text."""
+    for at, character in enumerate(text):
+        if not character.isprintable() and not character.isspace():
+            return FilterError(
+                f"a character that cannot be seen (U+{ord(character):04X}) stands here: leave it out", line, at
+            )
+    return None
+
+
 def tokens(text: str) -> Iterator[Token]:
     """The words and signs of a cleaned text. FilterError on a quote that is not closed, and on signs that stand wrongly."""
     at = 0

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from mailtui import times
 from mailtui.events import Accepted, AnyEvent, Attempted, Changed, Notice, Notified, Refused, SiteChanged
 from mailtui.model import Disposition, Stage
 from mailtui.queue import measures
@@ -51,7 +52,7 @@ def _term(term: Term, filter: Filter) -> Heard:
         word = _small(term.values[0])
         return lambda event: any(word in _small(text) for text in _all_texts(event))
     if term.field == "since":
-        begins = [measures.since(value, filter.now) for value in term.values]
+        begins = [times.latest(value, filter.now) for value in term.values]
         return lambda event: any(event.at >= begin for begin in begins)
     if term.field == "size":
         bounds = [measures.bound(term.operator, value, measures.size) for value in term.values]

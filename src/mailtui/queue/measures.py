@@ -1,7 +1,7 @@
-"""How the values of filter words are written: ids, durations, sizes, bounds, moments of local time, reply codes.
+"""How the values of filter words are written: ids, sizes, bounds, reply codes; and which rows an age means.
 
-Owned here: those spellings as pure functions from text to numbers, ValueError when they are wrong. Which field takes which of them is
-in `fields`; nothing here knows SQL.
+Owned here: those spellings as pure functions from text to numbers, ValueError when they are wrong. Durations and moments are `times`';
+which field takes which is in `fields`; nothing here knows SQL.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from typing import Final, Literal, cast
 
 from mailtui.model import ID_EPOCH, ID_LENGTH, RECIPIENT_BITS, decode_id, parse_item_id
@@ -20,14 +19,9 @@ Measure = Callable[[str], int]
 #: What SQLite can compare with.
 LARGEST: Final = 2**63 - 1
 
-_SECONDS: Final = {"w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1}
-_DURATION: Final = re.compile("".join(f"(?:([0-9]{{1,9}}){unit})?" for unit in _SECONDS), re.IGNORECASE)
 _SCALE: Final = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 _SIZE: Final = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,3}))?([kmgt]?)(ib|b)?", re.IGNORECASE | re.ASCII)
 _NUMBER: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
-_CLOCK: Final = re.compile(
-    r"(?:([0-9]{4}-[0-9]{2}-[0-9]{2})(?:$|[Tt](?=.)))?([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)?", re.ASCII
-)
 _CODE: Final = re.compile(r"[0-9*?]{1,4}|[0-9*?]{1,3}(\.[0-9*?]{1,4}){1,2}", re.ASCII)
 
 
@@ -36,14 +30,6 @@ def number(text: str) -> int:
     if not _NUMBER.fullmatch(text):
         raise ValueError("not a number")
     return int(text)
-
-
-def duration(text: str) -> int:
-    """Seconds of `90s`, `2h`, `1d12h`: units w, d, h, m, s, each at most once, longest first."""
-    found = _DURATION.fullmatch(text) if text else None
-    if found is None or not text.isascii():
-        raise ValueError("not a duration")
-    return sum(int(count) * seconds for count, seconds in zip(found.groups("0"), _SECONDS.values(), strict=True))
 
 
 def size(text: str) -> int:
@@ -63,22 +49,6 @@ def bound(operator: str, text: str, measure: Measure) -> tuple[Relation, int]:
     if operator == ":" and text[-1:] in ("+", "-"):
         return ">=" if text[-1] == "+" else "<=", measure(text[:-1])
     return "=", measure(text)
-
-
-def since(text: str, now: float) -> float:
-    """POSIX seconds of the latest local `09:00` that is not after `now`, or of `2026-11-22`, `2026-11-22T09:00`."""
-    found = _CLOCK.fullmatch(text) if text else None
-    if found is None:
-        raise ValueError("not a moment")
-    day, clock = found.groups()
-    try:
-        today = datetime.fromtimestamp(now)
-        moment = datetime.fromisoformat(f"{day or today.date()}T{clock or '00:00'}")
-        if not day and moment > today:
-            moment -= timedelta(days=1)
-        return moment.timestamp()
-    except (OverflowError, OSError) as error:  # years the local calendar cannot tell
-        raise ValueError("not a moment") from error
 
 
 def wrong_id(value: str) -> str:
@@ -106,8 +76,8 @@ def first_row(moment: float) -> int:
 
 
 def age_bound(relation: Relation, age: int, now: float) -> tuple[Relation, int]:
-    """What a recipient row is compared with to be of such an age in seconds: the older, the lower."""
-    at = int((now - ID_EPOCH) * 1000) - age * 1000
+    """What a recipient row is compared with to be of such an age in milliseconds: the older, the lower."""
+    at = int((now - ID_EPOCH) * 1000) - age
     row = _row(at + (relation in (">=", "<")))
     return ("<" if relation in (">", ">=") else ">="), row
 

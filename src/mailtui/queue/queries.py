@@ -27,7 +27,7 @@ from mailtui.queue.measures import id_range
 from mailtui.queue.reader import Reader
 from mailtui.queue.selection import Ids, Selection, UnknownId, filter_of
 from mailtui.queue.suspension import END
-from mailtui.views import Counts, Depth, QueuePage, QueueRow, Standing, StateCounts, Totals, moment
+from mailtui.views import Counts, Depth, QueuePage, QueueRow, Standing, StateCounts, Totals, moment_or_never
 
 #: Most rows of one page.
 MAX_LIMIT: Final = 10_000
@@ -107,7 +107,7 @@ def _row(row: Sequence[object], now: float) -> QueueRow:
         destination=destination,
         site=site,
         attempts=attempts,
-        next_attempt=moment(at) if state in (State.QUEUED, State.DEFERRED) else None,
+        next_attempt=moment_or_never(at) if state in (State.QUEUED, State.DEFERRED) else None,
         age_seconds=max(0, int(now - received)),
         size=size,
         last_code=cast("int", last[0]),

@@ -15,6 +15,7 @@ from mailtui.model import format_recipient_id
 from mailtui.queue import actions
 from mailtui.queue.actions import Entry
 from mailtui.queue.shape import Restraint
+from mailtui.queue.suspension import COVERED
 
 #: The verbs of the audit: a rule slows a site down or pauses it; an operator lifts that.
 THROTTLE: Final = "throttle"
@@ -36,9 +37,9 @@ _SAVE: Final = (
     " rate_count = excluded.rate_count, rate_seconds = excluded.rate_seconds, paused = excluded.paused, recipient = excluded.recipient"
     " RETURNING id, action"
 )
-_LANES: Final = (  # and since when a suspension stops it, unless it is on its way back
-    "SELECT lane.id, iif(lane.id IN (SELECT lane FROM resuming), NULL, suspended_since) FROM lane JOIN site ON site.id = lane.site"
-    " WHERE site.name = ? AND lane.id >= ? ORDER BY lane.id LIMIT ?"
+_LANES: Final = (  # and from when on a suspension gives the time back: `resuming` has the other half of this rule
+    f"SELECT l.id, iif(b.lane IS NULL OR b.began >= ?1, l.suspended_since, iif({COVERED}, b.began, NULL)) FROM lane l"
+    " JOIN site ON site.id = l.site LEFT JOIN resuming b ON b.lane = l.id WHERE site.name = ?2 AND l.id >= ?3 ORDER BY l.id LIMIT ?4"
 )
 _PAGE: Final = (
     "SELECT r.next_attempt, r.id, r.expires_at, m.received_at, m.sender FROM recipient r INDEXED BY recipient_due"
@@ -154,7 +155,7 @@ def credit(db: sqlite3.Connection, site: str, rule: str, lifetimes: tuple[float,
     if not lane and _handed_over(db, site, number, began, until):
         return False
     left = BATCH
-    lanes = db.execute(_LANES, (site, lane, LANES)).fetchall()
+    lanes = db.execute(_LANES, (until, site, lane, LANES)).fetchall()
     for found, suspended in lanes:
         if found != lane:
             after, last = 0.0, 0

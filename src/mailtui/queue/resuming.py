@@ -6,6 +6,9 @@ done nothing is claimed from it. Functions run in the writer's thread, inside it
 
 Lifetime moves by the time from the begin of the suspension (or from its own arrival) to its end. What is planned for later is walked
 in the order of its next attempt; what is due by the end leaves that order when it gets its turn, so it needs no cursor.
+
+Where a rule paused the site meanwhile, the time that both took is given back once: by the pause (`restraints`) if that ended later than
+the suspension, else here. So that both know which of them it is, a lane waits until a pause that is over has been ended.
 """
 
 from __future__ import annotations
@@ -67,11 +70,23 @@ def begin(db: sqlite3.Connection, now: float) -> None:
     )
 
 
+#: Of a lane `l` on its way back `r`: whether a pause of its site is over and not yet ended. Nothing is tried there until it is.
+_PAUSE_OVER: Final = (
+    "EXISTS (SELECT 1 FROM restraint x WHERE x.paused = 1 AND x.ended_at IS NULL AND x.until <= r.began"
+    " AND x.site = (SELECT name FROM site WHERE id = l.site))"
+)
+
+
+def waits(db: sqlite3.Connection) -> bool:
+    """Whether lanes are on their way back."""
+    return db.execute("SELECT 1 FROM resuming LIMIT 1").fetchone() is not None
+
+
 def step(db: sqlite3.Connection, chance: Callable[[], float] = random.random) -> list[DueLane] | None:
-    """The next BATCH recipients; the lanes that are back by it, None when none was left to be given back."""
+    """The next BATCH recipients; the lanes that are back by it, None when none was left that can be given back now."""
     rows = db.execute(
         "SELECT r.lane, l.suspended_since, began, spread, due, done, upto, upto_row FROM resuming r JOIN lane l ON l.id = r.lane"
-        " WHERE l.suspended_since IS NOT NULL ORDER BY r.lane LIMIT ?",
+        f" WHERE l.suspended_since IS NOT NULL AND NOT {_PAUSE_OVER} ORDER BY r.lane LIMIT ?",
         (LANES,),
     ).fetchall()
     if not rows:
@@ -120,7 +135,7 @@ def _due(db: sqlite3.Connection, lane: _Lane, room: int, chance: Callable[[], fl
 
 def _lengthen(db: sqlite3.Connection, lane: _Lane, turns: list[tuple[int, float, int]]) -> None:
     """Next attempts, and the lifetime that the suspension took; also where an undo would bring the old one back."""
-    pause = _pause(db, lane.id)
+    pause = _pause(db, lane)
     taken = [(_taken(lane, max(lane.since, arrived(row)), pause), at, row, action) for row, at, action in turns]
     db.executemany(
         "UPDATE recipient SET expires_at = expires_at + ?, next_attempt = ? WHERE id = ?", [item[:3] for item in taken]
@@ -137,12 +152,13 @@ def _taken(lane: _Lane, since: float, pause: tuple[float, float]) -> float:
     return max(0.0, lane.began - since - max(0.0, paused))
 
 
-def _pause(db: sqlite3.Connection, lane: int) -> tuple[float, float]:
-    """From when to when rules have paused the site of a lane, as far as nobody was given that time yet; an empty span for never."""
+def _pause(db: sqlite3.Connection, lane: _Lane) -> tuple[float, float]:
+    """From when to when rules have paused the site of a lane beyond the end of its suspension; an empty span for never. One that has
+    been ended since gave that time back as well."""
     found: tuple[float | None, float | None] = db.execute(
-        "SELECT min(credit_from), max(until) FROM restraint WHERE paused = 1 AND ended_at IS NULL"
-        " AND site = (SELECT s.name FROM lane l JOIN site s ON s.id = l.site WHERE l.id = ?)",
-        (lane,),
+        "SELECT min(credit_from), max(until) FROM restraint WHERE paused = 1 AND until > ?1 AND (ended_at IS NULL OR ended_at > ?1)"
+        " AND site = (SELECT s.name FROM lane l JOIN site s ON s.id = l.site WHERE l.id = ?2)",
+        (lane.began, lane.id),
     ).fetchone()
     return found[0] or 0.0, found[1] or 0.0
 

@@ -23,7 +23,7 @@ from mailtui.queue.lanes import DueLane
 from mailtui.queue.standstill import Standstill
 from mailtui.queue.store import News, Store
 from mailtui.queue.suspension import Halt
-from mailtui.queue.wording import clock
+from mailtui.queue.wording import clock, count
 from mailtui.suspensions import Kind, Suspended, named
 
 SUSPEND: Final = "suspend"
@@ -39,6 +39,30 @@ class NotSuspended(MailtuiError):
     """What is to be resumed is not suspended; nothing was done."""
 
     exit_code = EX_DATAERR
+
+
+class Unexpected(MailtuiError):
+    """Another number of recipients waits for it than was expected; nothing was done."""
+
+    exit_code = EX_DATAERR
+
+
+class Manner(msgspec.Struct, frozen=True):
+    """How a change is made: not at all, only told (`dry_run`); only if so many recipients wait for it (`expect`)."""
+
+    dry_run: bool = False
+    expect: int | None = None
+
+    def check(self, db: sqlite3.Connection, kind: Kind, name: str) -> None:
+        """Unexpected."""
+        if self.expect is not None and (found := suspension.waiting(db, kind, name)) != self.expect:
+            raise Unexpected(
+                f"{count(found, 'recipient')} wait for {named(kind, name)}, not {self.expect}; nothing was done"
+            )
+
+
+#: Whatever waits.
+AS_ASKED: Final = Manner()
 
 
 class Suspender:
@@ -58,18 +82,25 @@ class Suspender:
         self._fresh: tuple[Halt, ...] = ()
         self._changed = asyncio.Event()
         self._returning = False  # lanes are on their way back
+        self._waiting = False  # some of them wait for a pause of their site to be ended
         self.standstill = Standstill()
         inverse = Inverse(self._restore, self._settle)
         self.inverses: Mapping[str, Inverse] = {SUSPEND: inverse, RESUME: inverse}
 
     # ------------------------------------------------------------------ what operators ask
 
-    async def suspend(self, kind: Kind, name: str, until: float | None, actor: str, reason: str) -> Suspended:
-        """Suspend something until then (None: until it is resumed). What is suspended already gets this end and reason."""
+    async def suspend(
+        self, kind: Kind, name: str, until: float | None, actor: str, reason: str, manner: Manner = AS_ASKED
+    ) -> Suspended:
+        """Suspend something until then (None: until it is resumed). What is suspended already gets this end and reason. Unexpected."""
         now = self._clock()
 
         def job(db: sqlite3.Connection) -> Suspended:
+            manner.check(db, kind, name)
             former = suspension.find(db, kind, name)
+            if manner.dry_run:
+                halt = Halt(kind, name, now if former is None else former.since, until, actor, reason)
+                return suspension.answer(db, SUSPEND, 0, halt, former)
             entry = Entry(now, actor, SUSPEND, _selection(kind, name), reason, _args(until))
             action = actions.at_once(db, entry)
             halt = Halt(kind, name, now if former is None else former.since, until, actor, reason, action)
@@ -77,15 +108,19 @@ class Suspender:
             return suspension.answer(db, SUSPEND, action, halt, former)
 
         answer = await self._store.run(job)
+        if manner.dry_run:
+            return answer
         self._settle()
         self._say(now, f"{named(kind, name)} suspended by {actor} {_until(until, now)}: {reason}")
         return answer
 
-    async def resume(self, kind: Kind, name: str, actor: str, reason: str = "") -> Suspended:
-        """End a suspension now; what it kept comes back a little at a time. NotSuspended."""
-        return await self._end(kind, name, actor, reason, None)
+    async def resume(self, kind: Kind, name: str, actor: str, reason: str = "", manner: Manner = AS_ASKED) -> Suspended:
+        """End a suspension now; what it kept comes back a little at a time. NotSuspended, Unexpected."""
+        return await self._end(kind, name, actor, reason, None, manner)
 
-    async def _end(self, kind: Kind, name: str, actor: str, reason: str, due: float | None) -> Suspended:
+    async def _end(
+        self, kind: Kind, name: str, actor: str, reason: str, due: float | None, manner: Manner = AS_ASKED
+    ) -> Suspended:
         """End a suspension; with `due` only if its end has come by then. NotSuspended."""
         now = self._clock()
 
@@ -93,12 +128,17 @@ class Suspender:
             halt = suspension.find(db, kind, name)
             if halt is None or (due is not None and (halt.until is None or halt.until > due)):
                 raise NotSuspended(f"{named(kind, name)}: not suspended; `mailtui suspensions` shows what is")
+            manner.check(db, kind, name)
+            if manner.dry_run:
+                return suspension.answer(db, RESUME, 0, halt, halt)
             action = actions.at_once(db, Entry(now, actor, RESUME, _selection(kind, name), reason))
             self._change(db, action, halt, None)
             resuming.begin(db, now)
             return suspension.answer(db, RESUME, action, halt, halt)
 
         answer = await self._store.run(job)
+        if manner.dry_run:
+            return answer
         self._settle()
         self._say(now, f"{named(kind, name)} resumed by {actor}{f': {reason}' if reason else ''}")
         return answer
@@ -167,6 +207,7 @@ class Suspender:
                 await self._end_due()
                 while self._returning:
                     self._returning = await self._give_back()
+                self._returning = self._waiting  # the end of a pause comes by itself: look again with the next tick
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._patience()):
                     await self._changed.wait()
@@ -190,6 +231,7 @@ class Suspender:
             back = resuming.step(db)
             self._store.gate.forget()
             found[:] = [back]
+            self._waiting = back is None and resuming.waits(db)
             return (), back or ()
 
         await self._store.run_with_news(job)

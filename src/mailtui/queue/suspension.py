@@ -207,13 +207,13 @@ def shown(halt: Halt, waits: int) -> Suspension:
 
 
 def answer(db: sqlite3.Connection, verb: str, action: int, halt: Halt, former: Halt | None) -> Suspended:
-    """What an operator is told of a suspension that was just made, changed or ended."""
+    """What an operator is told of a suspension that was just made, changed or ended; action 0: that would be."""
     waits = waiting(db, halt.kind, halt.name)
     return Suspended(
         action=action,
         verb=verb,
         matched=1,
-        done=1,
+        done=1 if action else 0,
         skipped=0,
         failed=0,
         kind=halt.kind,
@@ -222,4 +222,5 @@ def answer(db: sqlite3.Connection, verb: str, action: int, halt: Halt, former: H
         waiting=waits,
         known=known(db, halt.kind, halt.name),
         former=None if former is None else shown(former, waits),
+        dry_run=not action,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mailtui.console.actions import BY_ID, Scope
-from mailtui.console.commands import Command, Do, Go, History, Refresh, Theme, Wrong, completed, names, read
+from mailtui.console.commands import Command, Do, Go, History, Look, Refresh, Theme, Wrong, completed, names, read
 from mailtui.console.place import Place
 
 KINDS, THEMES = frozenset({"overview", "queue", "message", "domains", "domain"}), ("relay-dark", "ansi-dark")
@@ -30,6 +30,9 @@ def meant(text: str, place: str = "queue") -> Command | Wrong | None:
         ("domain a.test", Go(Place("domain", "a.test"))),
         ("theme ansi-dark", Theme("ansi-dark")),
         ("refresh", Refresh()),
+        ("range", Do(BY_ID["time.range"])),
+        ("range  1h 03:10", Look("1h 03:10", 7)),
+        ("earlier", Do(BY_ID["time.earlier"])),
         ("quit", Do(BY_ID["app.quit"])),
         ("help", Do(BY_ID["app.help"])),
         ("hold", Do(BY_ID["msg.hold"])),

@@ -32,15 +32,16 @@ def action(**other: object) -> AuditRow:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("1h", 3600), ("1d12h", 129600), ("90m", 5400), ("1h 30m", 5400), ("5s", 5)]
+    ("text", "seconds"),
+    [("1h", 3600), ("1d12h", 129600), ("90m", 5400), ("1h 30m", 5400), ("5s", 5), ("1w", 604_800), ("1.5h", 5400)],
 )
 def test_how_long(text: str, seconds: int) -> None:
     assert orders.lasts(text) == timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("text", ["", "0h", "h", "1", "-1h", "1h1d", "9999999d", "1.5h", "١h", "never"])
+@pytest.mark.parametrize("text", ["", "0h", "h", "1", "-1h", "1h1d", "9999999d", "١h", "never"])
 def test_what_is_no_duration(text: str) -> None:
-    with pytest.raises(Wrong, match="how long"):
+    with pytest.raises(Wrong, match=r"is not a duration|is no time at all|is too long"):
         orders.lasts(text)
 
 

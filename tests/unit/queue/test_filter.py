@@ -134,10 +134,10 @@ _ERRORS = [
     ("size=1MB", False, "= is not an operator of size", "=1MB"),
     ("size:1XB+", False, '"1XB+" is not a size: write size:1MB+', "1XB+"),
     ("tries:many", False, "is not a number", "many"),
-    ("since:9", False, "is not a local time: write since:09:00", "9"),
-    ("since:25:00", False, "is not a local time", "25:00"),
-    ("since:2026-02-30", False, "is not a local time", "2026-02-30"),
-    ("since:2026-02-20T", False, "is not a local time", "2026-02-20T"),
+    ("since:9", False, "is not a moment: write since:09:00", "9"),
+    ("since:25:00", False, "is not a moment", "25:00"),
+    ("since:2026-02-30", False, "is not a moment", "2026-02-30"),
+    ("since:2026-02-20T", False, "is not a moment", "2026-02-20T"),
     ('to:"ana', False, "quote that is not closed", '"ana'),
     ('to:x "a""', False, "quote that is not closed", '"a""'),
     ("istio.io", True, "did you mean domain:istio.io?", "istio.io"),
@@ -159,6 +159,16 @@ _ERRORS = [
     (") to:x", False, 'a ")" without its "("', ") to:x"),
     ("lookup(x)", False, 'a blank is missing before "("', "(x)"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("unseen", "name"), [("\x07", "U+0007"), ("\u200b", "U+200B"), ("\x1b", "U+001B"), ("\ud800", "U+D800")]
+)
+def test_what_nobody_can_see_is_pointed_at(unseen: str, name: str) -> None:
+    with pytest.raises(FilterError, match="a character that cannot be seen") as caught:
+        parse(f"state:held domain:a{unseen}b")
+    assert name in caught.value.reason
+    assert str(caught.value).split("\n")[1:] == ["  state:held domain:a\ufffdb", "                     ^"]
 
 
 @pytest.mark.parametrize(("text", "verb", "reason", "under"), _ERRORS)

@@ -158,3 +158,14 @@ async def test_hours_that_are_over_say_the_same_as_their_minutes(office: Office,
     joined = await past(reader, NOW, 900)
     assert sum(group.base for group in joined.groups) == sum(group.base for group in by_minute.groups)
     assert {group.site for group in joined.groups} == {"mx.one.example"}
+
+
+async def test_a_past_moment_knows_nothing_of_what_came_later(office: Office, reader: Reader) -> None:
+    office.message("a@one.example", age=90_000)
+    for ago in (7200, 3600, 300):
+        office.try_all("one.example", now=NOW - ago)
+    office.message("c@one.example", age=30)
+    office.try_all("one.example", Disposition.DELIVERED, now=NOW)
+    found = await past(reader, NOW - 3600, 900)
+    assert [(group.now, group.base) for group in found.groups] == [(1, 1)]
+    assert (found.delivered, found.tried, found.window) == ({}, 1, 15)

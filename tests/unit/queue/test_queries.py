@@ -144,14 +144,17 @@ async def test_destinations_most_waiting_first(office: Office, reader: Reader) -
         {
             "destination": "big.example", "site": "mx.big.example", "waiting": 3, "held": 0, "oldest_seconds": 400,
             "delivered_15m": 0, "deferred_15m": 3, "bounced_15m": 0, "top_class": "throttled", "suspended_until": None,
+            "suspended": False,
         },
         {
             "destination": "small.example", "site": "", "waiting": 1, "held": 0, "oldest_seconds": 7000,
             "delivered_15m": 0, "deferred_15m": 0, "bounced_15m": 0, "top_class": "", "suspended_until": None,
+            "suspended": False,
         },
         {
             "destination": "done.example", "site": "", "waiting": 0, "held": 0, "oldest_seconds": 0,
             "delivered_15m": 1, "deferred_15m": 0, "bounced_15m": 0, "top_class": "", "suspended_until": None,
+            "suspended": False,
         },
     ]  # fmt: skip
     assert [row.destination for row in await groups.domains(reader, parse("to:a@*"), NOW)] == [

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import permutations, product
+
 import pytest
 from tests.unit.queue.office import NOW, Office
 
@@ -267,23 +270,77 @@ def test_sent_another_way_out_of_a_suspension_it_keeps_what_that_took(office: Of
     office.db.execute("COMMIT")
 
 
-@pytest.mark.parametrize("pause", ((-7000.0, -300.0), (-7000.0, -2000.0), (-2000.0, -300.0), (-3000.0, -1000.0)))
-def test_a_pause_of_its_site_and_a_suspension_at_once_are_one_time(office: Office, pause: tuple[float, float]) -> None:
-    """Suspended from -3600 to -600, and paused by a rule."""
-    office.message("one@d.test", age=7200)
+PAUSES = (
+    (-7000.0, -300.0),
+    (-7000.0, -2000.0),
+    (-2000.0, -300.0),
+    (-3000.0, -1000.0),
+    (-3000.0, -600.0),
+    (-7000.0, -600.0),
+)
+
+
+def paused(office: Office, began: float, until: float) -> None:
     enter_site(office.db, 1, "mx")
-    began, until = (NOW + at for at in pause)
     restraints.save(
         office.db, Restraint("mx", "rule", began, until, 2, "421 busy", "throttled", "mx", paused=True), began
     )
-    for _, step in sorted([(-3600.0, "suspend"), (-600.0, "resume"), (pause[1], "pause over")]):
+
+
+def pause_over(office: Office) -> Iterator[None]:
+    """The two transactions of `Throttle` after the time of the pause."""
+    while restraints.credit(office.db, "mx", "rule", (LIFETIME, LIFETIME)):
+        yield
+    yield
+    assert restraints.end(office.db, "mx", "rule", NOW)
+
+
+@pytest.mark.parametrize("pause", PAUSES)
+@pytest.mark.parametrize("order", ("pause first", "resume first"))
+def test_a_pause_of_its_site_and_a_suspension_at_once_are_one_time(
+    office: Office, pause: tuple[float, float], order: str
+) -> None:
+    """Suspended from -3600 to -600, and paused by a rule; what ends in the same moment is ended in one order or the other."""
+    office.message("one@d.test", age=7200)
+    paused(office, NOW + pause[0], NOW + pause[1])
+    ends = [(-600.0, order == "pause first", "resume"), (pause[1], order == "resume first", "pause over")]
+    for _, _, step in sorted([(-3600.0, False, "suspend"), *ends]):
         if step == "suspend":
             suspension.put(office.db, halt())
         elif step == "resume":
             end(office, halt(), NOW - 600)
             give_back(office)
         else:
-            assert not restraints.credit(office.db, "mx", "rule", (LIFETIME, LIFETIME))
-            assert restraints.end(office.db, "mx", "rule", until)
+            list(pause_over(office))
+    give_back(office)
 
     assert lives(office) == [max(pause[1], -600.0) - min(pause[0], -3600.0)]
+
+
+def test_however_the_ends_of_a_pause_and_a_suspension_fall_into_each_other(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R: it is resumed; S: some recipients are given back; P: a transaction of the end of the pause, all of them late."""
+    monkeypatch.setattr(restraints, "BATCH", 3)
+    monkeypatch.setattr(resuming, "BATCH", 1)
+    office.message("one@d.test", "two@d.test", age=7200)
+    for pause, order in product(PAUSES, sorted(set(permutations("RSSPP")))):
+        office.db.execute("SAVEPOINT before")
+        told = f"{pause}, {''.join(order)}"
+        paused(office, NOW + pause[0], NOW + pause[1])
+        suspension.put(office.db, halt())
+        over = pause_over(office)
+        for step in order:
+            if step == "R":
+                end(office, halt(), NOW - 600)
+            elif step == "S":
+                resuming.step(office.db, lambda: 0.5)
+            elif pause[1] <= -600.0 or suspension.find(office.db, "destination", "d.test") is None:
+                next(over, None)  # what ends after the resume is not ended before it
+        list(over)
+        give_back(office)
+
+        assert lives(office) == [max(pause[1], -600.0) - min(pause[0], -3600.0)] * 2, told
+        assert not resuming.waits(office.db), told
+        office.db.execute("ROLLBACK TO before")
+        office.db.execute("RELEASE before")

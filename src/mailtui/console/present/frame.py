@@ -16,14 +16,15 @@ from mailtui.display import age
 
 from .line import Line, Part, Tone, cells, edges, fit, line
 
-_LINK: Final[dict[str, Tone]] = {"LIVE": "ok", "STALE": "warn", "FROZEN": "held", "OFFLINE": "bad"}
+_LINK: Final[dict[str, Tone]] = {"LIVE": "ok", "STALE": "warn", "FROZEN": "held", "AT": "held", "OFFLINE": "bad"}
 #: What keys are called, where their name in the table is longer.
 KEY_NAMES: Final = {"escape": "esc", "pagedown": "pgdn", "pageup": "pgup"}
 
 
 @dataclass(frozen=True)
 class Bar:
-    """What the title bar tells: the relay as last heard of, the state of the link and the age of the data, who may write."""
+    """What the title bar tells: the relay as last heard of, the state of the link and the age of the data, who may write; the moment of
+    the past that is shown, and recipients that came since the picture was frozen (`missed`: or more)."""
 
     status: StatusView | None
     state: str
@@ -31,6 +32,9 @@ class Bar:
     frozen_at: datetime | None
     read_only: bool
     now: datetime
+    at: str = ""
+    came: int = 0
+    missed: bool = False
 
 
 def title(bar: Bar, room: int) -> Line:
@@ -44,7 +48,7 @@ def title(bar: Bar, room: int) -> Line:
             left += [(f" {bar.status.environment.upper()} ", "env"), "  "]
         queue = bar.status.queue
         waiting = queue.queued + queue.sending + queue.deferred + queue.held
-        right += [f"q {waiting:,}  "]
+        right += [] if bar.at else [f"q {waiting:,}  "]
     else:
         left += [("mailtui", "strong"), "  "]
         up = ""
@@ -67,12 +71,14 @@ def _link(bar: Bar) -> Part:
     if bar.state in ("LIVE", "STALE"):
         said += f" {age(bar.seconds)}"
     elif bar.frozen_at is not None:
-        said += f" {bar.frozen_at.astimezone():%H:%M:%S}"
-    return said, _LINK[bar.state]
+        said += f" {bar.frozen_at.astimezone():%H:%M:%S} (+{bar.came:,}{' or more' if bar.missed else ''})"
+    elif bar.state == "AT":
+        return f"AT {bar.at}", _LINK["AT"]
+    return (f"AT {bar.at}  {said}" if bar.at else said), _LINK[bar.state]
 
 
-def tabs(current: str, there: frozenset[str], room: int) -> Line:
-    """`[1 Overview] 2 Queue  3 Domains ...`; those that are not there are dim."""
+def tabs(current: str, there: frozenset[str], room: int, range: str = "") -> Line:
+    """`[1 Overview] 2 Queue  3 Domains ...`; those that are not there are dim. At the right the range of time, where it was chosen."""
     parts: list[Part] = [" "]
     for number, kind in enumerate(TABS, 1):
         name = f"{number} {kind.capitalize()}"
@@ -80,7 +86,7 @@ def tabs(current: str, there: frozenset[str], room: int) -> Line:
             parts.append((f"[{name}]", "strong"))
         else:
             parts.append((f" {name} ", "" if kind in there else "dim"))
-    return fit(line(*parts), room)
+    return edges(line(*parts), line((range, "accent")), room) if range else fit(line(*parts), room)
 
 
 def crumb(titles: Sequence[str], note: Line, room: int) -> Line:

@@ -83,11 +83,13 @@ def answer(one: QueueRow) -> str:
 
 
 def found(counts: Counts | None, waiting: int) -> str:
-    """`38,114 of 102,418`; without a count yet, only the queue."""
+    """`38,114 of 102,418`; without a count yet, only the queue; of what is finished too, the count alone."""
+    if counts is not None and counts.recipients > waiting:  # finished ones too
+        return f"{counts.recipients:,} found"
     return f"{waiting:,}" if counts is None else f"{counts.recipients:,} of {waiting:,}"
 
 
-def note(position: int | None, total: int, marked: str, newer: int) -> Line:
+def note(position: int | None, total: int, marked: str, newer: int, turned: bool = False) -> Line:
     """For the breadcrumb: what is marked, where the cursor is."""
     parts: list[Part] = []
     if newer:
@@ -95,7 +97,7 @@ def note(position: int | None, total: int, marked: str, newer: int) -> Line:
     if marked:
         parts.append((f"{marked} marked   ", "accent"))
     where = f"row {position:,} of {short(total) if total > 99_999 else f'{total:,}'}" if position else f"{total:,} rows"
-    parts.append((f"{where}   oldest first", "dim"))
+    parts.append((f"{where}   {'newest' if turned else 'oldest'} first", "dim"))
     return line(*parts)
 
 

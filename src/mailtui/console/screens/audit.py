@@ -35,6 +35,7 @@ class Audit(View):
     """Tab 7."""
 
     kind = "audit"
+    kept = True
 
     def __init__(self, link: Link, shared: Shared) -> None:
         super().__init__(link, shared)
@@ -43,6 +44,7 @@ class Audit(View):
         )
         self.table = VirtualTable(Rows[AuditRow](lambda row: str(row.action), order), look)
         self._now = datetime.now(UTC)
+        self._when = link.when
 
     def compose(self) -> ComposeResult:
         """One list."""
@@ -51,6 +53,9 @@ class Audit(View):
     async def refreshed(self) -> None:
         """What is visible, and what came before it."""
         rows = self.table.rows
+        if self._when != self.link.when:
+            self._when = self.link.when
+            rows.clear()
         low = 0 if rows.top == 0 else rows.top - 1
         before = rows.items[low - 1].action if low else 0
         limit = rows.height + 10 if rows.items else PAGE
@@ -74,10 +79,14 @@ class Audit(View):
             self.table.arrived()
 
     async def _page(self, before: int, limit: int) -> tuple[AuditRow, ...] | None:
-        page = await self.link.ask(api.Audit(limit=limit, before=before))
-        self._now = datetime.now(UTC)
+        link, when = self.link, self.link.when
+        until = link.range()[1] if link.past else ""
+        page = await link.ask(
+            api.Audit(limit=limit, before=before, until=until), link.fresh(0.0, 0) if link.past else 0.0
+        )
+        self._now = link.now
         if not isinstance(page, Trouble):
-            return page
+            return page if when == link.when else None
         if not self.link.offline:
             self.post_message(Say(page.text.partition("\n")[0], "bad"))
         return None
@@ -87,7 +96,8 @@ class Audit(View):
         rows = self.table.rows
         newer = f"+{rows.newer} newer, order held   " if rows.newer else ""
         more = "" if rows.ends else "+"
-        return line((newer, "accent"), (f"{rows.position or 0:,} of {len(rows.items):,}{more}   newest first", "dim"))
+        order = "up to then" if self.link.past else "newest first"
+        return line((newer, "accent"), (f"{rows.position or 0:,} of {len(rows.items):,}{more}   {order}", "dim"))
 
     # --- actions
 

@@ -83,6 +83,8 @@ class Live(View):
         if self._listens_to is None:
             self._listens_to = self.place.subject
             self.run_worker(self._listen(), group="stream", exclusive=True)
+        if self.following and not self.link.frozen:
+            self._show()  # the picture may have stood still
 
     # --- the stream
 
@@ -139,12 +141,12 @@ class Live(View):
     def _tick(self) -> None:
         if not self.has_class("here"):
             self._hush()
-        elif self.following and not self.link.frozen and self.tail.take():
+        elif self.following and (not self.link.frozen or not self.table.rows.items) and self.tail.take():
             self._show()
 
     def _show(self) -> None:
-        rows = self.table.rows
-        rows.start(list(self.tail.shown), 0, True)
+        rows, end = self.table.rows, self.link.frozen_at
+        rows.start([one for one in self.tail.shown if end is None or one.at <= end], 0, True)
         if self.following:
             rows.place(len(rows.items) - 1)
         self.table.redraw()

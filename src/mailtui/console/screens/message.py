@@ -41,6 +41,7 @@ class Message(View):
     """What enter on a recipient opens."""
 
     kind = "message"
+    kept = True  # its history is its own
 
     def __init__(self, link: Link, shared: Shared) -> None:
         super().__init__(link, shared)
@@ -246,7 +247,7 @@ class Message(View):
             self._beside(ids, here.partition(".")[0], later)
             return
         ask = QueueList(filter=self.shared.filter, limit=1)
-        request = replace(ask, after=here) if later else replace(ask, before=here)
+        request = replace(ask, after=here) if later != self.shared.newest else replace(ask, before=here)
         page = await self.link.ask(request)
         if isinstance(page, Trouble):
             self._tell(page)

@@ -10,14 +10,13 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from msgspec.structs import replace
 from textual.app import ComposeResult
 
 from mailtui.console.actions import Scope
 from mailtui.console.link import Link, Trouble
 from mailtui.console.offers import Offers, of_recipient
 from mailtui.console.orders import About
-from mailtui.console.paging import pages
+from mailtui.console.paging import Order, ends, pages
 from mailtui.console.place import Place
 from mailtui.console.present import queue as says
 from mailtui.console.present.line import Line
@@ -37,12 +36,6 @@ _UNKNOWN: Final = "?"
 _IDLE, _COUNTED = 0.15, 2.0
 
 
-def order(name: str) -> tuple[str, int]:
-    """How ids `<queue id>.<n>` sort: as their rows were taken in."""
-    message, _, n = name.rpartition(".")
-    return message, int(n)
-
-
 class Queue(View):
     """Tab 2."""
 
@@ -52,12 +45,13 @@ class Queue(View):
         super().__init__(link, shared)
         look: Look[QueueRow] = Look(lambda row, room: says.row(row, room, self._now), says.heading, "nothing found")
         self.bar = FilterBar()
-        self.table = VirtualTable(Rows[QueueRow](lambda row: row.id, order), look)
+        self.table = VirtualTable(Rows[QueueRow](lambda row: row.id, Order().key), look)
         self._below = Canvas(id="preview")
         self._counts: Counts | None = None
         self._now = datetime.now(UTC)  # of the last answer: times are told from then and stand still until the next
         self._in_front = ""  # the id before the first row of the window, "" at the beginning of the list
-        self._shown: str | None = None  # the filter the window is of
+        self.order = Order()
+        self._shown: tuple[str, Order] | None = None  # the filter and the order the window is of
 
     def compose(self) -> ComposeResult:
         """Filter, list, preview."""
@@ -72,35 +66,39 @@ class Queue(View):
     # --- asking
 
     async def refreshed(self) -> None:
-        """The visible part of the window again, and the count."""
-        if self._shown != self.place.subject:
+        """The visible part of the window again, and the count; a frozen list stands still."""
+        if self._shown != (self.place.subject, self.order):
             await self._first()
-        else:
+        elif not self.link.frozen:
             await self._again()
         counts = await self.link.ask(QueueCount(filter=self.place.subject), _COUNTED)
         if not isinstance(counts, Trouble):
             self._counts = counts
+            self.as_of = counts.as_of if isinstance(counts.as_of, datetime) else None
         self._tell()
 
     async def _first(self) -> None:
-        filter = self.place.subject
-        if (page := await self._page(QueueList(filter=filter, limit=PAGE))) is None:
+        shown = (self.place.subject, self.order)
+        request = self.order.ask(self.place.subject, PAGE, "first")
+        if (page := await self._page(request)) is None:
             return
-        if self._shown != filter:
+        if self._shown != shown:
             self.table.rows.clear()
-        self._shown, self._in_front = filter, ""
-        self.table.rows.start(page.rows, 0, page.after is None)
+            self.table.rows.order = self.order.key
+        self._shown, self._in_front = shown, ""
+        self.table.rows.start(self.order.rows(page), 0, ends(request, page))
         self.table.arrived()
 
     async def _last(self) -> None:
         filter, rows = self.place.subject, self.table.rows
-        page = await self._page(QueueList(filter=filter, limit=PAGE, before="end"))
+        request = self.order.ask(filter, PAGE, "last")
+        page = await self._page(request)
         counts = await self.link.ask(QueueCount(filter=filter), _COUNTED)
         if page is None:
             return
-        whole = len(page.rows) < PAGE
+        whole = ends(request, page)
         above = None if isinstance(counts, Trouble) else max(counts.recipients - len(page.rows), 0)
-        rows.start(page.rows, 0 if whole else above or None, True)
+        rows.start(self.order.rows(page), 0 if whole else above or None, True)
         self._in_front = "" if whole else _UNKNOWN
         rows.place(len(rows.items) - 1)
         self.table.arrived()
@@ -113,35 +111,38 @@ class Queue(View):
         if after == _UNKNOWN:  # the window begins somewhere: its first row is the anchor
             low, after = 1, rows.key(rows.items[0])
         first = rows.items[low : low + 1]
-        page = await self._page(QueueList(filter=self.place.subject, limit=rows.height + 10, after=after))
+        limit = rows.height + 10
+        request = self.order.ask(self.place.subject, limit, "behind" if after else "first", after)
+        page = await self._page(request)
         if page is None or [rows.key(row) for row in rows.items[low : low + 1]] != [rows.key(row) for row in first]:
             return
-        rows.merge(low, page.rows, page.after is None, self.table.holds)
+        rows.merge(low, self.order.rows(page), ends(request, page), self.table.holds)
         self.table.arrived()
 
     async def _more(self, direction: str) -> None:
         rows, later = self.table.rows, direction == "after"
         edge = rows.key(rows.items[-1 if later else 0])
-        request = QueueList(filter=self.place.subject, limit=PAGE)
-        page = await self._page(replace(request, after=edge) if later else replace(request, before=edge))
+        request = self.order.ask(self.place.subject, PAGE, "behind" if later else "front", edge)
+        page = await self._page(request)
         if page is None or not rows.items or rows.key(rows.items[-1 if later else 0]) != edge:
             return
         if later:
-            rows.extend(page.rows, page.after is None)
+            rows.extend(self.order.rows(page), ends(request, page))
         else:
-            rows.prepend(page.rows, len(page.rows) < PAGE)
+            rows.prepend(self.order.rows(page), len(page.rows) < PAGE)
         self._in_front = _UNKNOWN if rows.above != 0 else ""
         self.table.arrived()
 
     async def _page(self, request: QueueList) -> QueuePage | None:
         """A page of the list that is shown; None when there is none, the reason stands under the filter, or nobody wants it any more."""
+        order = self.order
         page = await self.link.ask(request)
-        self._now = datetime.now(UTC)
+        self._now = self.link.now
         if isinstance(page, Trouble):
             self.bar.wrong([] if self.link.offline else says.error(page.text, self.size.width))
             return None
         self.bar.wrong([])
-        return page if request.filter == self.place.subject else None
+        return page if (request.filter, order) == (self.place.subject, self.order) else None
 
     async def _count(self, text: str) -> None:
         await asyncio.sleep(_IDLE)
@@ -180,7 +181,7 @@ class Queue(View):
         marked = f"{len(rows.marks):,}" if rows.marks and not rows.all_marked else ""
         if rows.all_marked:
             marked = f"all but {len(rows.marks):,}" if rows.marks else "all"
-        return says.note(rows.position, total, marked, rows.newer)
+        return says.note(rows.position, total, marked, rows.newer, self.order.newest)
 
     # --- actions
 
@@ -226,6 +227,10 @@ class Queue(View):
             self.bar.edit()
         elif action == "filter.clear":
             self.post_message(Open(Place("queue")))
+        elif action in ("sort.next", "sort.reverse"):
+            self.order = Order(not self.order.newest)
+            self.shared.newest = self.order.newest
+            self.run_worker(self._first(), group="page", exclusive=True)
         elif action == "view.preview":
             self._below.display = not self._below.display
             self.call_after_refresh(self._preview)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
 import msgspec
@@ -25,9 +26,11 @@ from mailtui.console.widgets.table import VirtualTable
 
 @dataclass
 class Shared:
-    """What screens have in common: the filter of the queue, and the list a message was opened from when that was not the queue."""
+    """What screens have in common: the filter of the queue and whether its newest mail stands first, and the list
+    a message was opened from when that was not the queue."""
 
     filter: str = ""
+    newest: bool = False
     ids: tuple[str, ...] = ()
 
 
@@ -52,9 +55,12 @@ class View(Widget):
     """A screen. `kind` is that of the places it shows."""
 
     kind: ClassVar[str]
+    #: Whether what it shows is kept for the past.
+    kept: ClassVar[bool] = False
 
     def __init__(self, link: Link, shared: Shared) -> None:
         super().__init__(id=f"view-{self.kind}")
+        self.as_of: datetime | None = None  # when what is shown was counted, where the relay says so
         self.link = link
         self.shared = shared
         self.place = Place(self.kind)
