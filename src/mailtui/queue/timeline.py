@@ -127,12 +127,15 @@ async def destination(reader: Reader, name: str, wanted: Range, limit: int) -> t
 
 async def failures(reader: Reader, name: str, wanted: Range, limit: int) -> tuple[FailureRow, ...]:
     """What failed, by destination ("": all of them) and kind of reply, the most first."""
-    only = " AND l.destination = ?" if name else ""
+    only = " AND lane IN (SELECT id FROM lane WHERE destination = ?)" if name else ""
     rows = await reader.fetch(
-        "SELECT ifnull(l.destination, ''), ifnull(f.class, ''), sum(t.deferred + t.bounced), sum(t.deferred), sum(t.bounced), min(t.at),"
-        f" max(t.at), ifnull(f.text, ''), ifnull(f.sentence, ''), ifnull(f.sample, '') FROM ({_FAILED[wanted.unit]}) t"
-        " LEFT JOIN lane l ON l.id = t.lane LEFT JOIN fingerprint f ON f.id = t.fingerprint"
-        f" WHERE t.at >= ? AND t.at < ?{only} GROUP BY 1, t.fingerprint ORDER BY 3 DESC, 1 LIMIT ?",
+        "SELECT t.destination, ifnull(f.class, ''), t.n, t.deferred, t.bounced, t.first, t.last, ifnull(f.text, ''),"
+        " ifnull(f.sentence, ''), ifnull(f.sample, '') FROM (SELECT ifnull(l.destination, '') AS destination, p.fingerprint,"
+        " sum(p.deferred + p.bounced) AS n, sum(p.deferred) AS deferred, sum(p.bounced) AS bounced, min(p.first) AS first,"
+        " max(p.last) AS last FROM (SELECT lane, fingerprint, sum(deferred) AS deferred, sum(bounced) AS bounced, min(at) AS first,"
+        f" max(at) AS last FROM ({_FAILED[wanted.unit]}) WHERE at >= ? AND at < ?{only} GROUP BY 1, 2) p"
+        " LEFT JOIN lane l ON l.id = p.lane GROUP BY 1, 2 ORDER BY 3 DESC, 1 LIMIT ?) t"
+        " LEFT JOIN fingerprint f ON f.id = t.fingerprint ORDER BY t.n DESC, t.destination",
         (wanted.first, wanted.end, *([name] if name else []), limit),
     )
     return tuple(
