@@ -47,7 +47,7 @@ def relay() -> Iterator[Relay]:
 
 def begun(screen: Screen) -> object:
     """Whether something came of a change: a dialog, or that there is nothing to change."""
-    return isinstance(screen.app.screen, Confirm | Ask) or screen.app._said[0]
+    return isinstance(screen.app.screen, Confirm | Ask) or screen.app.frame.said
 
 
 @pytest.mark.parametrize("place", WAYS)
@@ -64,15 +64,15 @@ async def test_a_change_asks_first_wherever_it_is_begun(console: Opened, relay: 
             await screen.until(lambda: begun(screen), f"{action.id} to ask")
             dialog = screen.app.screen
             if action.verb is not None:
-                assert isinstance(dialog, Confirm | Ask), (action.id, screen.app._said)
+                assert isinstance(dialog, Confirm | Ask), (action.id, screen.app.frame.said)
                 assert action.verb.name in screen.text.lower()
             elif action.id == "app.undo":
-                assert "nothing was changed from here" in screen.app._said[0]
+                assert "nothing was changed from here" in screen.app.frame.said
             else:
-                assert isinstance(dialog, Ask) or "under the cursor" in screen.app._said[0], action.id
+                assert isinstance(dialog, Ask) or "under the cursor" in screen.app.frame.said, action.id
             if dialog is not screen.app.screen_stack[0]:
                 await screen.press("escape")
-                await screen.until(lambda: "nothing was changed" in screen.app._said[0], "the dialog to be left")
+                await screen.until(lambda: "nothing was changed" in screen.app.frame.said, "the dialog to be left")
         assert screen.app.trail.here.kind == place
     assert rows(relay, "SELECT count(*), max(id) FROM action") == before
 
@@ -88,7 +88,7 @@ async def test_somebody_does_what_a_key_says(console: Opened, relay: Relay, plac
             await there(screen, place, way, sight)
             screen.app.say("")
             await screen.press(*keys_of(action))
-            assert "not here" not in screen.app._said[0], action.id
+            assert "not here" not in screen.app.frame.said, action.id
             assert screen.app.is_running, action.id
             if action.id == "view.freeze":
                 await screen.press("z")

@@ -108,6 +108,10 @@ def test_a_terminal_that_does_not_read_is_waited_for(relay: Relay, tmp_path: Pat
     with console(relay, tmp_path) as terminal:
         seen = Seen(terminal)
         seen.until("look.test")
+        terminal.type("2")  # what a screen needs to be there is not counted
+        seen.until("[2 Queue]")
+        terminal.type("1")
+        seen.until("[1 Overview]")
         pid = terminal.process.pid
         before, sockets = rss(pid), relay.status()["totals"]["accepted"]
         stall(terminal)

@@ -275,6 +275,9 @@ def test_a_word_without_its_slash_changes_nothing(terminal: Tmux, relay: Relay, 
             screen.until(lambda shown, tab=tab: f"[{tab} " in shown, f"tab {tab}")  # type: ignore[misc]
             screen.type("istio")
             screen.press("Enter")
+            screen.sees("Time range")  # which `t` asks for
+            screen.press("Escape")
+            screen.until(lambda shown: "Time range" not in shown, "the dialog to be left")
         screen.press("1")
         screen.sees("[1 Overview]", "LIVE")
     assert (states(relay), audit(relay)) == before

@@ -174,6 +174,7 @@ async def test_a_range_is_shared_by_the_views(console: Opened) -> None:
 
 async def test_a_frozen_picture_counts_what_came_and_can_be_walked_through(console: Opened, relay: Relay) -> None:
     before = put(relay, "ina@frozen.test")
+    settled(relay, f"id:{before}", "deferred")
     relay.post("purge", ids=[before])
     async with console() as screen:
         await screen.sees("Queue 0")

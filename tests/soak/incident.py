@@ -27,7 +27,7 @@ from tests.kit.background import Background
 from tests.kit.ledger import Ledger, Source, Taken, message, reconcile, taken
 from tests.kit.processes import wait_until
 from tests.kit.relay import MAILTUI, Relay
-from tests.kit.terminal import Shown, run
+from tests.kit.commands import Shown, run
 
 from mailtui.lab.dns import DnsServer
 from mailtui.lab.personality import FINE, Act, Personality, Then, unknown_users

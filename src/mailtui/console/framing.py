@@ -46,6 +46,11 @@ class Frame:
         """The lines below them."""
         return [self._lines[name] for name in _BELOW]
 
+    @property
+    def said(self) -> str:
+        """What was said last."""
+        return self._said[0]
+
     def say(self, text: str, tone: Tone) -> None:
         """Put something in the status line for a while."""
         self._said = (text, tone, time.monotonic() + _SAID)

@@ -37,11 +37,11 @@ class Offers:
 
 
 def word(field: str, value: str, exact: bool = True) -> str:
-    """`to=ana@example.com`: exactly that value, quoted where it must be."""
-    sign = "=" if exact else ":"
-    return (
-        f"{field}{sign}{value}" if _PLAIN.fullmatch(value) else '{}{}"{}"'.format(field, sign, value.replace('"', '""'))
-    )
+    """`to=ana@example.com`: exactly that value, quoted where it must be. What nobody can see in it (a joiner in an emoji) stands as a `?`,
+    which finds any character: the filter language takes no such characters."""
+    shown = "".join(character if character.isprintable() else "?" for character in value)
+    quoted = shown if _PLAIN.fullmatch(shown) else '"{}"'.format(shown.replace('"', '""'))
+    return f"{field}{'=' if exact and shown == value else ':'}{quoted}"
 
 
 def of_recipient(row: QueueRow, reply: str) -> Offers:

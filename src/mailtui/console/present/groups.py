@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from mailtui.console.offers import word as written
 from mailtui.findings import IncidentRow
 from mailtui.text import safe_text
 
@@ -34,9 +35,8 @@ _TELLS: Final = 4
 
 
 def word(field: str, value: str) -> str:
-    """`field:value` as the filter language wants it: in quotes where it needs them, exact where a wildcard would be read."""
-    operator = "=" if re.search(r"[*?]", value) else ":"
-    return field + operator + _quoted(value)
+    """`field:value` as the filter language wants it: exact where a wildcard would be read."""
+    return written(field, value, exact=re.search(r"[*?]", value) is not None)
 
 
 def _quoted(value: str) -> str:

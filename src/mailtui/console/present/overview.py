@@ -11,12 +11,11 @@ from datetime import datetime
 from typing import Final
 
 from mailtui.control.results import Rate, Rates, StatusView
-from mailtui.display import age, clock, rate, size
+from mailtui.display import age, clock, cut, rate, size, width
 from mailtui.findings import ForecastRow, IncidentRow, MomentRow
-from mailtui.suspensions import Suspension, named
 from mailtui.views import AGE_LABELS, AgeRow, Ages
 
-from .line import BLANK, Line, Part, Tone, box, line, middle, pad, spark
+from .line import Line, Part, Tone, box, cells, line, middle, pad, spark
 from .trend import cells_for, folded, waiting
 from .values import short
 
@@ -112,7 +111,7 @@ def flow(rates: Rates, past: Range, when: str, room: int, height: int) -> list[L
     delays = [row for row in samples if row.p50 is not None]
     if delays and height >= 7:
         p50, p95 = delays[-1].p50 or 0.0, delays[-1].p95 or 0.0
-        body.append(line(("delivery ", "dim"), f"p50 {p50:.1f} s  p95 {p95:.1f} s"))
+        body.append(line(("delivery ", "dim"), f"p50 {_took(p50)}  p95 {_took(p95)}"))
     return box(f"{'Flow, recipients/min' if when.startswith('last') else 'Flow/min'}, {when}", body, room, height)
 
 
@@ -123,13 +122,17 @@ def health(status: StatusView, ahead: ForecastRow | None, now: datetime, room: i
     refused = status.rates.refused_4xx.minute + status.rates.refused_5xx.minute
     body = [
         line(("relay   ", "dim"), f"pid {status.pid}  up {age((now - status.started).total_seconds())}"),
-        line(("disk    ", "dim"), (f"{used}% of {size(disk.total)}", "bad" if used > 95 else "")),
+        line(("disk    ", "dim"), (f"{used}% used of {size(disk.total)}", "bad" if used > 95 else "")),
         line(("queue   ", "dim"), f"{size(disk.queue)}  wal {size(disk.wal)}"),
         line(("intake  ", "dim"), f"{len(status.listeners)} listeners  refused {rate(refused)}/min"),
         line(("backlog ", "dim"), _gone(ahead, now)),
     ]
     tone: Tone = "title" if status.ready else "bad"
     return box("Health" if status.ready else "Health: NOT READY", body, room, height, tone=tone)
+
+
+def _took(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms"
 
 
 def _gone(ahead: ForecastRow | None, now: datetime) -> str:
@@ -214,14 +217,15 @@ def rates(samples: Sequence[MomentRow]) -> Rates:
 # --- alerts
 
 
-def alerts(status: StatusView, suspended: Sequence[Suspension], now: datetime) -> Line:
-    """What needs a person, on one line; suspensions, so that none is forgotten."""
+def alerts(status: StatusView, room: int) -> Line:
+    """What needs a person, then what is worth knowing, on one line; what has no room is counted."""
+    told: list[tuple[str, Tone, str]] = [("!", "bad", text) for text in status.trouble]
+    told += [("·", "held", text) for text in status.notes]
     parts: list[Part] = []
-    for text in status.trouble:
-        parts += [(" ! ", "bad"), text + " "]
-    if suspended:
-        first = min(suspended, key=lambda one: (one.until is None, one.until or now))
-        end = f"until {clock(first.until, now)}" if first.until else "until resumed"
-        rest = f" and {len(suspended) - 1} more" if len(suspended) > 1 else ""
-        parts += [(" ‖ ", "held"), f"suspended: {named(first.kind, first.name)} {end}{rest} "]
-    return line(*parts) if parts else BLANK
+    for index, (mark, tone, text) in enumerate(told):
+        rest = f"  +{len(told) - index - 1} more" if index + 1 < len(told) else ""
+        used = cells(line(*parts))
+        if parts and used + 3 + width(text) + len(rest) > room:
+            return line(*parts, (f"  +{len(told) - index} more", tone))
+        parts += [(f" {mark} ", tone), cut(text, room - used - 3 - len(rest))]
+    return line(*parts)

@@ -26,7 +26,6 @@ from mailtui.console.widgets.rows import Rows
 from mailtui.console.widgets.table import Look, VirtualTable
 from mailtui.control.api import Forecast, Incidents, QueueAges, Status
 from mailtui.control.api_history import Destinations, Samples
-from mailtui.control.api_suspend import Suspensions
 from mailtui.findings import IncidentRow, MomentRow
 from mailtui.views import AgeRow, DestinationRow
 
@@ -109,7 +108,6 @@ class Overview(View):
         known = await self._range()
         forecast = await self.link.ask(Forecast(limit=1), _PAST)
         ages = await self.link.ask(QueueAges(by="destination", limit=200), _AGES)
-        suspended = await self.link.ask(Suspensions(), _PAST)
         now = self.link.now
         past = known or says.Range((), now)
         ahead = None if isinstance(forecast, Trouble) or not forecast else forecast[0]
@@ -123,8 +121,7 @@ class Overview(View):
             if wide:
                 blocks.append(says.health(status, ahead, now, room - 2 * part, height))
             self._numbers.show(beside(*blocks))
-            lines = says.alerts(status, () if isinstance(suspended, Trouble) else suspended, now)
-            self._alerts.show([fit(lines, room)])
+            self._alerts.show([fit(says.alerts(status, room), room)])
         if not isinstance(ages, Trouble):
             dated = ages[0].as_of if ages else None
             self.as_of = dated if isinstance(dated, datetime) else None
