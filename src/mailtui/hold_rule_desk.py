@@ -8,6 +8,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from mailtui.errors import EX_USAGE, ControlError
 from mailtui.events import Notice
 from mailtui.holdrules import HoldRule
@@ -47,9 +49,13 @@ class HoldRuleDesk:
         self._publish(now, f"hold rule {number}: {actor} holds new mail of {show(root)}")
         return await hold_rules.rule(self._reader, number, now)
 
-    async def remove(self, number: int, actor: str, reason: str) -> HoldRule:
+    async def remove(self, number: int, actor: str, reason: str, dry_run: bool = False) -> HoldRule:
         """A rule no longer stands; what it held stays held. UnknownRule."""
         now, known = time.time(), self._relay.store.hold_rules
+        if dry_run:
+            rule = await hold_rules.standing(self._reader, number, now)
+            held = (await queries.count(self._reader, parse(f"rule:{number} state:held"))).recipients
+            return replace(rule, dry_run=True, waiting=held)
         await self._relay.store.run(lambda db: known.remove(db, number, actor, reason, now))
         self._publish(now, f"hold rule {number}: {actor} removed it")
         return await hold_rules.rule(self._reader, number, now)

@@ -19,7 +19,7 @@ from mailtui import times
 from mailtui.control.api_suppress import SuppressAdd, SuppressImport, SuppressList, SuppressLookup, SuppressRemove
 from mailtui.display import clock, plural
 from mailtui.errors import ControlError
-from mailtui.suppressions import MANUAL, Difference, ListChange, Suppression, Until, Wanted
+from mailtui.suppressions import MANUAL, Difference, Suppression, Until, Wanted
 from mailtui.text import safe_text
 
 from . import context
@@ -74,14 +74,23 @@ _dry_run: Final = click.option("--dry-run", is_flag=True, help="Only say what wo
 @click.option("--reason", default=MANUAL, show_default=True, help="A class such as no-such-user.")
 @click.option("--for", "until", callback=_until, help="How long (30d), or never; default: by its reason.")
 @click.option("--note", default="", help="A word for those who come after; the audit has it too.")
+@click.option("--expect", type=click.IntRange(0), help="Do nothing unless so many recipients wait for it.")
 @_dry_run
 @yes_option
 @json_option
 @pass_context
 def add(
-    here: Context, entry: str, reason: str, until: Until, note: str, dry_run: bool, yes: bool, as_json: bool
+    here: Context,
+    entry: str,
+    reason: str,
+    until: Until,
+    note: str,
+    expect: int | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
 ) -> None:
-    added = here.ask(SuppressAdd(entry, reason, until, note, dry_run))
+    added = here.ask(SuppressAdd(entry, reason, until, note, expect, dry_run))
     if as_json:
         context.say_json([added])
         return
@@ -89,7 +98,7 @@ def add(
         told = (
             f"{safe_text(entry)} would be suppressed" if added.done else f"{safe_text(entry)} is suppressed so already"
         )
-        context.say([f"{told}; {_waiting(added)}"])
+        context.say([f"{told}; {_waiting(added.waiting, 'it')}"])
         return
     _show(added.entries, False, "")
     _way_back(added.action)
@@ -113,7 +122,7 @@ def remove(
     verb = "would be removed" if gone.dry_run else "removed"
     context.say(f"{verb}: {safe_text(row.entry)} ({row.reason})" for row in gone.entries)
     if gone.dry_run:
-        context.say([_waiting(gone)])
+        context.say([_waiting(gone.waiting, "it" if len(gone.entries) == 1 else "them")])
     _way_back(gone.action)
 
 
@@ -172,7 +181,8 @@ def import_(
         batches = list(_batches(files.read(file, format_ or files.format_of(name), name)))
     except UnicodeDecodeError:
         raise ControlError("bad-file", f"{name}: not UTF-8") from None
-    differences = [found for batch in batches for found in here.ask(SuppressImport(batch, dry_run=True)).differences]
+    looked = [here.ask(SuppressImport(batch, dry_run=True, count=dry_run and not as_json)) for batch in batches]
+    differences = [found for part in looked for found in part.differences]
     would = sum(found.change in ("add", "change") for found in differences)
     if expect not in (None, would):
         raise ControlError("unexpected", f"{name} would change {would} entries, not {expect}; nothing was done")
@@ -191,6 +201,8 @@ def import_(
     context.say(
         [f"{done.added:,} {verb}added, {done.changed:,} {verb}changed; {done.same:,} the same, {done.past:,} past"]
     )
+    if dry_run:
+        context.say([_waiting(sum(part.waiting for part in looked), "what is new or changed")])
     _way_back(*reversed(actions))
 
 
@@ -212,9 +224,9 @@ def _imported(differences: Sequence[Difference], actions: Sequence[int]) -> Impo
     )
 
 
-def _waiting(change: ListChange) -> str:
+def _waiting(n: int, what: str) -> str:
     """How many recipients a change would concern."""
-    return f"{plural(change.waiting, 'recipient')} in the queue {'is' if change.waiting == 1 else 'are'} for it"
+    return f"{plural(n, 'recipient')} in the queue {'is' if n == 1 else 'are'} for {what}"
 
 
 def _way_back(*actions: int) -> None:

@@ -161,7 +161,7 @@ class HoldRules:
         self.forget()
         found = db.execute(f"SELECT filter FROM hold_rule WHERE id = ? AND {_STANDS}", (number, now)).fetchone()
         if found is None:
-            raise UnknownRule(f"no hold rule {number} stands; `mailtui holdrule list` shows those that do")
+            raise _not_standing(number)
         db.execute("UPDATE hold_rule SET removed = ? WHERE id = ?", (now, number))
         _mark(db, number, actions.at_once(db, Entry(now, actor, REMOVE, str(found[0]), reason, {"rule": number})))
 
@@ -233,8 +233,20 @@ async def rule(reader: Reader, number: int, now: float) -> HoldRule:
     """One rule. UnknownRule."""
     rows = await reader.fetch(f"SELECT {_COLUMNS} FROM hold_rule WHERE id = ?", (number,))
     if not rows:
-        raise UnknownRule(f"there is no hold rule {number}")
+        raise _not_standing(number)
     return _row(rows[0], now)
+
+
+async def standing(reader: Reader, number: int, now: float) -> HoldRule:
+    """One rule that stands. UnknownRule."""
+    found = await rule(reader, number, now)
+    if found.state != "standing":
+        raise _not_standing(number)
+    return found
+
+
+def _not_standing(number: int) -> UnknownRule:
+    return UnknownRule(f"no hold rule {number} stands; `mailtui holdrule list` shows those that do")
 
 
 def _row(row: Row, now: float) -> HoldRule:
