@@ -18,7 +18,7 @@ from mailtui.queue.filter import parse
 from mailtui.queue.filter_tree import show
 from mailtui.queue.reader import Reader
 from mailtui.times import TimeError, coming, lasting
-from mailtui.views import moment
+from mailtui.views import moment, moment_or_none
 
 if TYPE_CHECKING:
     from mailtui.relay import Relay
@@ -43,7 +43,7 @@ class HoldRuleDesk:
         ends, known = end(lasts, until, now), self._relay.store.hold_rules
         if dry_run:
             waits = (await queries.count(self._reader, parse(filter))).recipients
-            stands = None if ends is None else moment(ends)
+            stands = moment_or_none(ends)
             return HoldRule(0, show(root), reason, actor, moment(now), stands, "standing", 0, None, 0, True, waits)
         number = await self._relay.store.run(lambda db: known.add(db, root, ends, actor, reason, now))
         self._publish(now, f"hold rule {number}: {actor} holds new mail of {show(root)}")

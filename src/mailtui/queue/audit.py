@@ -10,7 +10,7 @@ from typing import Final, cast
 import msgspec
 
 from mailtui.queue.reader import Reader, Row
-from mailtui.views import AuditRow, moment
+from mailtui.views import AuditRow, moment, moment_or_none
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -62,5 +62,5 @@ def _row(row: Row) -> AuditRow:
         args=msgspec.json.decode(args, type=dict[str, int | str | bool]),
         undoes=undoes,
         undone_by=undone_by,
-        undone_at=None if undone_at is None else moment(undone_at),
+        undone_at=moment_or_none(undone_at),
     )

@@ -25,7 +25,7 @@ from mailtui.queue.filter import FilterError, parse
 from mailtui.queue.filter_tree import And, Node, Not, Or, Term, condition, show
 from mailtui.queue.filter_words import clean
 from mailtui.queue.reader import Reader, Row
-from mailtui.views import moment
+from mailtui.views import moment, moment_or_none
 
 ADD: Final = "holdrule add"
 REMOVE: Final = "holdrule remove"
@@ -264,9 +264,9 @@ def _row(row: Row, now: float) -> HoldRule:
         reason=reason,
         actor=actor,
         created=moment(created),
-        ends=None if ends is None else moment(ends),
+        ends=moment_or_none(ends),
         state=state,
         held=held,
-        last_held=None if last_held is None else moment(last_held),
+        last_held=moment_or_none(last_held),
         action=action,
     )

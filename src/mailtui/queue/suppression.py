@@ -21,7 +21,7 @@ from mailtui.queue.access import WAITS
 from mailtui.queue.fields import a_label
 from mailtui.queue.reader import Reader
 from mailtui.suppressions import MANUAL, RELAY, Change, Difference, Suppression, SuppressionPage, Wanted
-from mailtui.views import moment
+from mailtui.views import moment, moment_or_none
 
 _COLUMNS: Final = "entry, reason, source, created, expires, evidence, host, seen, recipient, note"
 _STANDS: Final = "(expires IS NULL OR expires > ?)"
@@ -168,10 +168,10 @@ def _row(row: Sequence[object]) -> Suppression:
         reason=reason,
         source=source,
         created=moment(created),
-        expires=None if expires is None else moment(expires),
+        expires=moment_or_none(expires),
         evidence=evidence,
         host=host,
-        seen=None if seen is None else moment(seen),
+        seen=moment_or_none(seen),
         id=format_recipient_id(recipient) if recipient else "",
         note=note,
     )

@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-
 import pytest
-from tests.unit.queue.office import Office, unpack
+from tests.unit.queue.office import Office
 
 from mailtui.queue import hold_rules, notes
 from mailtui.queue.notes import Notes
 from mailtui.queue.reader import Reader
 
 LATER = 4e9
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    office = Office(tmp_path)
-    yield office
-    office.close()
-
-
-@pytest.fixture
-async def reader(office: Office) -> AsyncIterator[Reader]:
-    reader = await Reader.open(office.path, unpack)
-    yield reader
-    await reader.close()
 
 
 async def test_rules_broken_sites_and_failing_dns(
