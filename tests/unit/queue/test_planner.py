@@ -9,20 +9,14 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.unit.queue.desk import Desk
-from tests.unit.queue.office import BODY
+from tests.unit.queue.office import BODY, incoming
 
 from mailtui.config import Config, Limits, Relay
 from mailtui.model import (
-    Address,
     Claim,
     Delivery,
     Disposition,
-    Envelope,
-    EnvelopeRecipient,
-    HeaderFacts,
-    Incoming,
     Obstacle,
-    Origin,
     Reply,
     Verdict,
 )
@@ -87,12 +81,7 @@ class Bench:
     async def due(self) -> DueLane:
         """Three messages to one destination; their lane."""
         for n in range(3):
-            to = (EnvelopeRecipient(Address(f"a{n}", "one.test")),)
-            message = Incoming(
-                self.desk.store.new_number(), Envelope(Address("app", "src.test"), to),
-                Origin("127.0.0.1:25", "relay", "", "127.0.0.1", "c", "ESMTP", ""),
-                HeaderFacts("app@src.test", "x", ""), b"", len(BODY), time.time(),
-            )  # fmt: skip
+            message = incoming(self.desk.store.new_number(), f"a{n}@one.test", at=time.time())
             await self.desk.store.accept(message, 0, BODY)
         (lane,) = await self.desk.store.due(time.time(), 10, [])
         return lane
