@@ -1,6 +1,7 @@
 """What operators ask of the hold rules for new mail: what they write understood, and each change one job of the writer.
 
-Owned here: how long a rule is to stand. What a rule may ask for, and the rows, are `queue.hold_rules`'. Part of `service`.
+Owned here: how long a rule is to stand. What a rule may ask for is `queue.new_mail`, the rows are
+`queue.hold_rules`'. Part of `service`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 from mailtui.errors import EX_USAGE, ControlError
 from mailtui.events import Notice
 from mailtui.holdrules import HoldRule
-from mailtui.queue import hold_rules, queries
+from mailtui.queue import hold_rules, new_mail, queries
 from mailtui.queue.filter import parse
 from mailtui.queue.filter_tree import show
 from mailtui.queue.reader import Reader
@@ -39,7 +40,7 @@ class HoldRuleDesk:
         self, filter: str, lasts: str, until: str, actor: str, reason: str, dry_run: bool = False
     ) -> HoldRule:
         """A new rule, from the next message on. NoMail, FilterError, ControlError for a time that makes no sense."""
-        now, root = time.time(), hold_rules.understand(filter)
+        now, root = time.time(), new_mail.understand(filter)
         ends, known = end(lasts, until, now), self._relay.store.hold_rules
         if dry_run:
             waits = (await queries.count(self._reader, parse(filter))).recipients

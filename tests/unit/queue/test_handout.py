@@ -32,8 +32,8 @@ from mailtui.model import (
 from mailtui.queue import suspension
 from mailtui.queue.check import check_queue
 from mailtui.queue.claims import CHUNK
-from mailtui.queue.hold_rules import understand
 from mailtui.queue.lanes import DueLane
+from mailtui.queue.new_mail import understand
 from mailtui.queue.outcomes import Outcome
 from mailtui.queue.schedule import Move
 from mailtui.queue.suspension import Halt

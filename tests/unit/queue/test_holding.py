@@ -12,7 +12,8 @@ from mailtui.config import SuppressionExpiry
 from mailtui.events import Changed
 from mailtui.queue.check import check_queue
 from mailtui.queue.filter import parse
-from mailtui.queue.hold_rules import rules, understand
+from mailtui.queue.hold_rules import rules
+from mailtui.queue.new_mail import understand
 from mailtui.queue.selection import Ids
 from mailtui.queue.verbs import Verb
 from mailtui.suppressions import Wanted
