@@ -1,4 +1,4 @@
-"""The pictures of the README, drawn from the demo: `python docs/images/draw.py` writes the SVG files beside this one, in a minute and a half.
+"""The pictures of the README, drawn from the demo: `python docs/images/draw.py` writes the SVG files beside this one, in two minutes.
 
 A demo runs in a process of its own; a console without a terminal is led through it as an operator would go, and what it shows is saved.
 """

@@ -101,6 +101,18 @@ class DestinationMoment(msgspec.Struct, frozen=True, rename={"class_": "class"})
     sentence: str = ""
 
 
+class DestinationFlow(msgspec.Struct, frozen=True, rename={"class_": "class"}):
+    """Attempts of a range of time at one destination by disposition, and the commonest class of what failed. `site` is the one it
+    belongs to now, "" while that is not known; destination "": those that an hour no longer knows by name, together."""
+
+    destination: str
+    site: str
+    delivered: int
+    deferrals: int
+    bounced: int
+    class_: str
+
+
 class FailureRow(msgspec.Struct, frozen=True, rename={"class_": "class"}):
     """Failed attempts of a range of time at one destination with the same kind of reply; destination "": those that an hour no longer
     knows by name, together. `first_seen` and `last_seen` are minutes, or hours, within the range; `sample` a reply as it was."""

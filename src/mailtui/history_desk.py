@@ -8,10 +8,12 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from mailtui.control.api_history import Failures, Samples
+from mailtui.control.api import Incidents
+from mailtui.control.api_history import Destinations, Failures, Samples
 from mailtui.errors import ControlError
-from mailtui.findings import DestinationMoment, FailureRow, MomentRow
-from mailtui.queue import timeline
+from mailtui.findings import DestinationFlow, DestinationMoment, FailureRow, IncidentRow, MomentRow
+from mailtui.grid_desk import window_seconds
+from mailtui.queue import history, incidents, timeline
 from mailtui.queue.prune import SAMPLES
 from mailtui.queue.reader import Reader
 from mailtui.queue.timeline import Range
@@ -36,11 +38,26 @@ class HistoryDesk:
 
     async def failures(self, request: Failures) -> tuple[FailureRow, ...]:
         """By minute where they are still kept, else in whole hours. ControlError for what is no moment."""
-        now = time.time()
-        wanted = range_of(request.since, request.until, "auto", now)
-        if wanted.since > now - SAMPLES:
-            wanted = Range(wanted.since, wanted.until, "minute")
+        wanted = finest(request.since, request.until, time.time())
         return await timeline.failures(self._reader, request.destination.lower(), wanted, request.limit)
+
+    async def destinations(self, request: Destinations) -> tuple[DestinationFlow, ...]:
+        """By minute where they are still kept, else in whole hours. ControlError for what is no moment."""
+        wanted = finest(request.since, request.until, time.time())
+        return await timeline.destinations(self._reader, request.destination.lower(), wanted, request.limit)
+
+    async def incidents(self, request: Incidents, outage_since: float) -> tuple[IncidentRow, ...]:
+        """Now, or as it was at a past moment; whether nothing could be reached then is not kept. ControlError for what is no moment
+        and for one whose minutes are no longer kept."""
+        now, window = time.time(), window_seconds(request.window)
+        at = min(moment_of(request.at, now), now) if request.at else now
+        if at - window < now - SAMPLES:
+            raise ControlError(
+                "not-kept", "what failed is kept by minute for 48 hours, and compared no longer than that"
+            )
+        last = at - 1 if request.at else at  # what is to come of the minute that begins then is not the past yet
+        past = await history.past(self._reader, last, window)
+        return incidents.compare(past, 0.0 if request.at else outage_since, at)[: request.limit]
 
 
 def range_of(begin: str, end: str, by: str, now: float) -> Range:
@@ -54,6 +71,12 @@ def range_of(begin: str, end: str, by: str, now: float) -> Range:
     if by == "minute" or (by == "auto" and first > kept and last - first <= LONG):
         return Range(first, last, "minute")
     return Range(first, last, "hour")
+
+
+def finest(begin: str, end: str, now: float) -> Range:
+    """The range that is asked for, by minute however long it is while its minutes are kept. ControlError."""
+    wanted = range_of(begin, end, "auto", now)
+    return Range(wanted.since, wanted.until, "minute") if wanted.since > now - SAMPLES else wanted
 
 
 def moment_of(text: str, now: float) -> float:

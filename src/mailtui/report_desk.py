@@ -6,6 +6,7 @@ the masking itself in `masking`, what it looks like in `bundle_text`.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Awaitable, Sequence
@@ -52,7 +53,7 @@ SAMPLES: Final = 2
 MAX_ATTEMPTS: Final = 10
 MAX_LINES: Final = 500
 #: Seconds for each round of questions to the DNS.
-DNS_SECONDS: Final = 5.0
+DNS_SECONDS: Final = 1.5
 SHORTEST, LONGEST = 60, 2 * 86_400
 
 #: What is left out for strangers, and for ourselves.
@@ -82,6 +83,10 @@ _TELLABLE: Final = frozenset(
         ),
         *("expired", "expiry", "held", "spread", "bounced", "purged", "suppressed", "outage", "paused", "stopping"),
     )
+)
+_AMONG: Final = (
+    f"samples and TLS: chosen among the latest {evidence.LATEST:,} failures of all destinations and the latest {evidence.OF_EACH}"
+    " recipients that wait with each kind of reply; a shorter window sees more of it"
 )
 _OWN_MEASURE: Final = "It waits because of a measure on our side."
 _DOMAIN: Final = re.compile(r"@([A-Za-z0-9.-]{1,253})")
@@ -157,6 +162,7 @@ class _Gathering:
         timeline = [*report_words.moments(flow, failed), *map(report_words.action, done), *await self._incidents()]
         if row is not None:
             timeline += [report_words.event(event, self._internal) for event in events]
+        ours, dns = await asyncio.gather(self._ours(samples), self._dns())
         return Bundle(
             subject=subject,
             destination=where.destination,
@@ -166,12 +172,12 @@ class _Gathering:
             internal=self._internal,
             masked=INTERNAL if self._internal else MASKED,
             summary=report_words.summary(where.destination, numbers, groups, one),
-            ours=await self._ours(samples),
+            ours=ours,
             numbers=numbers,
             hours=report_words.hours(flow),
             groups=groups,
             samples=tuple(samples.values()),
-            dns=await self._dns(),
+            dns=dns,
             tls=await self._bounded("TLS", evidence.tls(reader, where, since, since - self._config.queue.lifetime)),
             settings=tuple(report_words.settings(self._config, routes, live.site, self._internal)),
             done=done,
@@ -184,6 +190,8 @@ class _Gathering:
 
     async def _picks(self, row: int | None) -> tuple[Pick, ...]:
         if row is None:
+            if await evidence.bounded(self._reader, self._since):
+                self._missing.append(_AMONG)
             return await self._bounded("samples", evidence.picks(self._reader, self._where, self._since, SAMPLES))
         return tuple(Pick(row, n, "") for n in await evidence.attempts_of(self._reader, row, MAX_ATTEMPTS))
 
@@ -333,10 +341,13 @@ class _Gathering:
 
     async def _dns(self) -> tuple[DnsRow, ...]:
         resolver = self._relay.resolver
-        rows = await sighting.destination(resolver, self._where.destination, DNS_SECONDS)
         hosts = {route.host for route in self._routes() if route is not None and route.kind == "smarthost"}
         named = sorted(host for host in hosts if host != "localhost" and parse_ip(host) is None)
-        return (*rows, *await sighting.addresses(resolver, named, DNS_SECONDS))
+        theirs, on_the_way = await asyncio.gather(
+            sighting.destination(resolver, self._where.destination, DNS_SECONDS),
+            sighting.addresses(resolver, named, DNS_SECONDS),
+        )
+        return (*theirs, *on_the_way)
 
 
 def _window(text: str) -> float:

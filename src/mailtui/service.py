@@ -20,14 +20,22 @@ from mailtui import __version__
 from mailtui.bundles import Bundle
 from mailtui.chronicle import Chronicle
 from mailtui.control import api, api_holdrules, api_shaping
-from mailtui.control.api_history import Failures, Samples
+from mailtui.control.api_history import Destinations, Failures, Samples
 from mailtui.control.api_report import Report
 from mailtui.control.api_suppress import SuppressAdd, SuppressImport, SuppressList, SuppressLookup, SuppressRemove
 from mailtui.control.api_suspend import Resume, Suspend, Suspensions
 from mailtui.control.results import BackedUp, Disk, Draining, Flushed, Pruned, Rate, Rates, Reloaded, StatusView
 from mailtui.errors import EX_USAGE, ControlError
-from mailtui.findings import DestinationMoment, FailureRow, ForecastRow, IncidentRow, MomentRow, WhyView
-from mailtui.grid_desk import GridDesk, window_seconds
+from mailtui.findings import (
+    DestinationFlow,
+    DestinationMoment,
+    FailureRow,
+    ForecastRow,
+    IncidentRow,
+    MomentRow,
+    WhyView,
+)
+from mailtui.grid_desk import GridDesk
 from mailtui.history_desk import HistoryDesk, moment_of
 from mailtui.hold_rule_desk import HoldRuleDesk
 from mailtui.holdrules import HoldRule
@@ -39,8 +47,6 @@ from mailtui.queue import (
     forecast,
     groups,
     hearing,
-    history,
-    incidents,
     message_view,
     octets,
     queries,
@@ -155,15 +161,16 @@ class Desk:
         return why.told(recipients, why.why(known, live, Backoff(retry.schedule, retry.jitter), time.time()))
 
     async def incidents(self, request: api.Incidents) -> tuple[IncidentRow, ...]:
-        now, runner = time.time(), self._relay.runner
-        past = await history.past(self._reader, now, window_seconds(request.window))
-        return incidents.compare(past, runner.live("").outage_since, now)[: request.limit]
+        return await self._history.incidents(request, self._relay.runner.live("").outage_since)
 
     async def samples(self, request: Samples) -> tuple[MomentRow, ...] | tuple[DestinationMoment, ...]:
         return await self._history.samples(request)
 
     async def failures(self, request: Failures) -> tuple[FailureRow, ...]:
         return await self._history.failures(request)
+
+    async def destinations(self, request: Destinations) -> tuple[DestinationFlow, ...]:
+        return await self._history.destinations(request)
 
     async def forecast(self, request: api.Forecast) -> tuple[ForecastRow, ...]:
         return await forecast.forecast(self._reader, time.time(), request.limit)
@@ -227,13 +234,15 @@ class Desk:
     async def cancel(self, request: api.Cancel, actor: str) -> AuditRow:
         await self._operator.cancel(request.action)
         await self._chronicle.note(actor, request, f"action {request.action}")
-        (row,) = await audit.audit(self._reader, audit.Wanted(1, request.action + 1))
+        (row,) = await audit.audit(self._reader, audit.Wanted(1, request.action + 1), self._relay.config.queue.trash)
         return row
 
     async def audit(self, request: api.Audit) -> tuple[AuditRow, ...]:
-        since = moment_of(request.since, time.time()) if request.since else 0.0
-        wanted = audit.Wanted(request.limit, request.before, request.actor, request.verb, since)
-        return await audit.audit(self._reader, wanted)
+        now = time.time()
+        since = moment_of(request.since, now) if request.since else 0.0
+        until = moment_of(request.until, now) if request.until else audit.EVER
+        wanted = audit.Wanted(request.limit, request.before, request.actor, request.verb, since, until)
+        return await audit.audit(self._reader, wanted, self._relay.config.queue.trash)
 
     # ------------------------------------------------------------------ the relay as a whole
 

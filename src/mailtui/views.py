@@ -345,7 +345,8 @@ class Preview(msgspec.Struct, frozen=True):
 class AuditRow(msgspec.Struct, frozen=True):
     """A change somebody made. `filter` is the selection as it was understood, `args` what else was said; `state` is
     open (being applied, the counts are those so far), done or stopped (the counts are exact). Of an undo, `undoes` is the
-    action it took back; of an action that was, `undone_by` the undo."""
+    action it took back; of an action that was, `undone_by` the undo. `trash_until` is how long what a purge took away can be brought
+    back; None of anything else."""
 
     action: int
     at: datetime
@@ -364,3 +365,4 @@ class AuditRow(msgspec.Struct, frozen=True):
     undoes: int | None = None
     undone_by: int | None = None
     undone_at: datetime | None = None
+    trash_until: datetime | None = None

@@ -31,7 +31,7 @@ from tests.kit.relay import Relay
 from mailtui.delivery.classify import classify
 from mailtui.delivery.fingerprint import fingerprint
 from mailtui.model import CONTENT_BITS, ID_EPOCH, Disposition, Reply, Stage, Verdict, recipient_row
-from mailtui.queue import hours
+from mailtui.queue import aging, hours
 from mailtui.queue.database import FILE, open_reader, open_writer
 
 RECIPIENTS: Final = 1_000_000
@@ -146,6 +146,7 @@ def make(path: Path, recipients: int = RECIPIENTS) -> Path:
         "UPDATE lane SET due_at = (SELECT min(next_attempt) FROM recipient WHERE lane = lane.id AND state IN ('queued', 'deferred'))"
     )
     history.write(db, chance, lanes, recipients)
+    aging.recount(db)  # as a relay has it that has run all day
     db.execute("COMMIT")
     _sum_up(db, path, now)
     db.execute("PRAGMA journal_mode = wal")

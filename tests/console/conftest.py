@@ -2,29 +2,57 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.control.conftest import put, settled
-from tests.kit.processes import Waited, free_port
-from tests.kit.relay import Relay
+from tests.kit.processes import Waited, free_port, wait_for_port
+from tests.kit.relay import Relay, Table
 from textual.pilot import Pilot
+from textual.widget import Widget
 
+from mailtui.cli.child import child
 from mailtui.console.app import Console
 from mailtui.console.launch import Ended, Options
 from mailtui.console.widgets.canvas import Canvas
+from mailtui.queue.database import FILE
 
 __all__ = ["put", "settled"]
 
 
+def settings() -> dict[str, Table | Sequence[Table]]:
+    """A relay whose mail cannot leave."""
+    return {"route": [{"to": f"127.0.0.1:{free_port()}"}], "intake": {"min_free_disk": "1MB"}}
+
+
 @pytest.fixture(scope="module")
 def relay() -> Iterator[Relay]:
-    settings = {"route": [{"to": f"127.0.0.1:{free_port()}"}], "intake": {"min_free_disk": "1MB"}}
-    with Relay(settings) as running:
+    with Relay(settings()) as running:
         yield running
+
+
+@contextmanager
+def embedded(goes_on: Callable[[], bool] = lambda: False) -> Iterator[Relay]:
+    """The same as a child of ours, as `mailtui run` starts and ends it."""
+    relay = Relay(settings())
+    try:
+        with child(["--config", str(relay.config), "serve"], relay.socket, relay.log, goes_on):
+            wait_for_port(relay.port)
+            yield relay
+    finally:
+        shutil.rmtree(relay.root, ignore_errors=True)
+
+
+def rows(relay: Relay, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+    """What the queue file itself says, through a connection that can only read."""
+    with closing(sqlite3.connect(f"file:{relay.data / FILE}?mode=ro", uri=True)) as db:
+        return db.execute(sql, parameters).fetchall()
 
 
 class Screen:
@@ -55,6 +83,10 @@ class Screen:
     async def sees(self, text: str, timeout: float = 10.0) -> None:
         """Until a text is seen."""
         await self.until(lambda: text in self.text, f"{text!r} to be seen", timeout)
+
+    async def click(self, widget: Widget | str, offset: tuple[int, int], times: int = 1) -> None:
+        """The mouse, at cells of a widget."""
+        await self._pilot.click(widget, offset=offset, times=times)
 
     async def resize(self, columns: int, rows: int) -> None:
         """Another size."""

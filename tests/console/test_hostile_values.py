@@ -33,7 +33,15 @@ from mailtui.console.present.line import Line, cells, line
 from mailtui.control.api import Entry
 from mailtui.control.results import Disk, Rates, StatusView
 from mailtui.events import Accepted, Attempted, Changed, Draining, Event, Notice, Notified, Ready, Refused, SiteChanged
-from mailtui.findings import DestinationMoment, FailureRow, ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.findings import (
+    DestinationFlow,
+    DestinationMoment,
+    FailureRow,
+    ForecastRow,
+    IncidentRow,
+    MomentRow,
+    WhyView,
+)
 from mailtui.holdrules import HoldRule
 from mailtui.model import TranscriptLine
 from mailtui.queue.filter import parse
@@ -109,9 +117,12 @@ def test_the_overview(evil: str, room: int) -> None:
         trouble=(evil,),
     )
     ahead = made(ForecastRow, evil, minutes=(1, 2))
-    past = [made(MomentRow, evil, p50=1.0, p95=2.0)] * 9
+    samples = [made(MomentRow, evil, p50=1.0, p95=2.0)] * 9
+    past = overview.Range(samples, NOW)
     drawn = overview.counts(status, past, ahead, room // 2, 7)
-    drawn += overview.flow(status, past, room // 2, 7) + overview.health(status, ahead, NOW, room // 2, 7)
+    drawn += overview.flow(status.rates, past, "last 1h", room // 2, 7) + overview.health(
+        status, ahead, NOW, room // 2, 7
+    )
     assert {cells(whole) for whole in drawn} == {room // 2}
     drawn.append(overview.ages_row(made(AgeRow, evil, ages=Ages(m5=1_234_567)), room - 6))
     drawn.append(overview.ages_heading(room - 6))
@@ -174,6 +185,12 @@ def test_destinations(evil: str, room: int) -> None:
     assert cells(domains.row(row, (1,) * 12, room - 2, NOW)) == room - 2
     shape = made(SiteShape, evil, sources=(evil,), restraints=(made(RestraintRow, evil),))
     halt = made(Suspension, evil, kind="destination")
+    flow = domains.of_flow(made(DestinationFlow, evil))
+    then = domains.row(flow, (), room - 2, NOW, domains.Tries("6h", False))
+    assert cells(then) == room - 2
+    harmless(
+        [then, *(whole for block in domain.boxes(domain.Facts(evil, flow, past=True), NOW, room, 9) for whole in block)]
+    )
     facts = domain.Facts(evil, row, None, (made(DestinationMoment, evil),), shape, (halt,))
     drawn = [whole for block in domain.boxes(facts, NOW, room, 9) for whole in block]
     failed, waiting = made(FailureRow, evil), made(ReasonRow, evil, sender=evil, top_destinations=())
@@ -238,7 +255,7 @@ def test_a_form(evil: str) -> None:
         assert isinstance(one, Form)
         typing = Typing(one, {field.name: evil for field in one.fields})
         for confirming in (False, True):
-            drawn = form.dialog(one, typing, confirming, evil, evil)
+            drawn = form.dialog(one, typing, confirming, form.Said(evil, evil))
             assert {cells(whole) for whole in drawn} == {form.WIDTH}
             harmless(drawn)
     told = [

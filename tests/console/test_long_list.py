@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.kit.relay import Relay
 
-from mailtui.console.screens.queue import PAGE, Queue
+from mailtui.console.screens.queue import Queue
+from mailtui.console.screens.window import PAGE
 
 from .conftest import Opened, put
 

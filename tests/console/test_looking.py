@@ -13,7 +13,6 @@ EVIL = "Subject: \x1b[31mred\x1b]52;c;aGk=\x07 [/foo] [@click=app.quit]x[/]\r\n\
 @pytest.fixture(scope="module", autouse=True)
 def mail(relay: Relay) -> str:
     queue_id = put(relay, "ana@look.test", "bob@look.test", sender="news@list.example")
-    relay.post("retry", ids=[queue_id])
     settled(relay, f"id:{queue_id}", "deferred")
     return queue_id
 

@@ -15,7 +15,6 @@ MAIL = "Subject: papers\r\nX-Note: \x1b[31m[/foo]\r\n\r\nthe secret \x1b]52;c;aG
 @pytest.fixture(scope="module")
 def mail(relay: Relay) -> str:
     queue_id = put(relay, "ana@paper.test", "bob@paper.test", body=MAIL)
-    relay.post("retry", ids=[queue_id])
     settled(relay, f"id:{queue_id}", "deferred")
     relay.post("hold", ids=[f"{queue_id}.1"], reason="a loop?")
     return queue_id
@@ -31,7 +30,7 @@ async def test_header_body_and_history_are_shown_on_request(
         await screen.press("enter")
         await screen.sees("Attempt 1 of 1")
         message = screen.app.query_one(Message)
-        assert not message._octets and "secret" not in screen.text
+        assert not message.lower.octets and "secret" not in screen.text
         await screen.press("m")
         await screen.sees("Header as it is sent")
         await screen.sees("Received: from")
@@ -63,7 +62,7 @@ async def test_another_message_is_not_revealed(console: Opened, mail: str) -> No
         await screen.press("right_square_bracket")
         await screen.sees(f"> {mail}.2")
         await screen.sees("Attempt 1 of 1")
-        assert "secret" not in screen.text and not screen.app.query_one(Message)._octets
+        assert "secret" not in screen.text and not screen.app.query_one(Message).lower.octets
         await screen.press("left_square_bracket")
         await screen.sees(f"> {mail}.1")
 
@@ -77,7 +76,7 @@ async def test_why_it_is_still_here_and_where_it_failed(console: Opened, mail: s
         await screen.sees("Attempt 1 of 1")
         message = screen.app.query_one(Message)
         await screen.press("e")
-        await screen.until(lambda: message.dialogue.active, "the cursor in the dialogue")
-        assert message.dialogue.rows.current is not None and message.dialogue.rows.current.failing
+        await screen.until(lambda: message.lower.dialogue.active, "the cursor in the dialogue")
+        assert message.lower.dialogue.rows.current is not None and message.lower.dialogue.rows.current.failing
         await screen.press("tab", "Z")
         await screen.until(lambda: message.recipients.active, "the cursor among the recipients")

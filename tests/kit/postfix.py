@@ -115,7 +115,7 @@ class Postfix(Peer):
 
     def start(self) -> None:
         """Start it and wait until it listens."""
-        wait_until(self._sound, "postfix check")
+        wait_until(self._sound, "postfix check", 30)
         # The master itself: it leads a process group of its own daemons, which `postfix start-fg` would leave behind.
         self._master = Child([f"{DAEMONS}/master", "-c", str(self.config), "-s"], self.root / "start.log")
         self._master.wait_until(self._listens, f"Postfix to listen on port {self.port}", 20)

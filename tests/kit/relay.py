@@ -30,7 +30,7 @@ class Relay:
     """`with Relay({"route": [{"to": "127.0.0.1:2526"}]}) as relay:` takes mail on `relay.port`.
 
     `settings` are tables of the configuration, laid over the kit's own: a name, a data directory, one relay listener. `root` of
-    an earlier relay (kept with `keep=True`) starts on its queue. `env` is added to the environment.
+    an earlier relay (kept with `keep=True`) starts on its queue. `env` is added to the environment; `program` is what is run as `mailtui`.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Relay:
         root: Path | None = None,
         keep: bool = False,
         env: Mapping[str, str] | None = None,
+        program: Sequence[str] = MAILTUI,
     ) -> None:
         self.port = port or free_port()
         self.root = root or Path(tempfile.mkdtemp(prefix="mt-"))
@@ -50,6 +51,7 @@ class Relay:
         self.log = self.root / "relay.log"
         self._keep = keep
         self._env = env
+        self._program = program
         self._child: Child | None = None
         self._before = 0
         self.configure(settings or {})
@@ -90,7 +92,9 @@ class Relay:
     def launch(self) -> None:
         """Start it without waiting for anything."""
         self._before = len(self.said())
-        self._child = Child([*MAILTUI, "--config", str(self.config), "serve"], self.log, env=self._env, cwd=self.root)
+        self._child = Child(
+            [*self._program, "--config", str(self.config), "serve"], self.log, env=self._env, cwd=self.root
+        )
 
     def wait_until_ready(self, timeout: float = 20.0) -> None:
         """Until this process has said that it is ready."""

@@ -45,6 +45,13 @@ from mailtui.config.settings import SHAPING_CLASSES
 from mailtui.config.values import duration, rate, size
 from mailtui.errors import ConfigError
 
+
+@pytest.fixture
+def tmp_path(short_path: Path) -> Path:
+    """The default data directory lies below it, and in that a socket."""
+    return short_path
+
+
 RULE = "[[shaping]]\nmatch = '*'\n[[shaping.rules]]\nname = 'r'\n"
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$" + "A" * 43

@@ -5,58 +5,83 @@ Owned here: which relay the console is for, and what becomes of one that was sta
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import signal
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Concatenate, Final, ParamSpec
 
 import click
 
-from mailtui.console.launch import Ended, Options, open_console, unfit
+from mailtui.console.launch import Ended, Options, open_console
 from mailtui.errors import EX_UNAVAILABLE, ControlError, RelayRunning
 
 from .child import answers, child
 from .context import Context, pass_context
 
-F = TypeVar("F", bound=Callable[..., object])
+P = ParamSpec("P")
 
 _DEMO: Final = 86_400
 _HINT: Final = "an incident unfolds within a minute; enter opens, esc goes back, q ends"
 
 
-def looks(command: F) -> F:
-    """The options every console has."""
+def looks(command: Callable[Concatenate[Options, P], None]) -> Callable[P, None]:
+    """The options every console has, as `Options` without a socket."""
+
+    @functools.wraps(command)
+    def packed(*arguments: P.args, **given: P.kwargs) -> None:
+        names = ("read_only", "ascii", "theme", "slow", "plain", "interval")
+        wanted = {name: given.pop(name) for name in names}
+        wanted["mouse"] = not given.pop("no_mouse")
+        command(Options(Path(), **wanted), *arguments, **given)  # type: ignore[arg-type]
+
     for option in (
         click.option("--read-only", is_flag=True, help="Look, change nothing."),
-        click.option("--ascii", "ascii_only", is_flag=True, help="Draw with ASCII characters alone."),
+        click.option("--ascii", is_flag=True, help="Draw with ASCII characters alone."),
+        click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal: selecting text needs no key."),
         click.option("--theme", default="", metavar="NAME", help="Colours: relay-dark, relay-light, ansi-dark, ..."),
+        click.option("--slow", is_flag=True, help="For a slow line: few colours, no clock, no mouse, every 5 seconds."),
+        click.option(
+            "--plain", is_flag=True, help="Print lines about what changes, for a screen reader or a serial line."
+        ),
+        click.option(
+            "--interval",
+            type=click.FloatRange(1, 3600),
+            default=5.0,
+            show_default=True,
+            help="Seconds between two looks, with --plain.",
+        ),
     ):
-        command = option(command)
-    return command
+        packed = option(packed)
+    return packed
 
 
 @click.command()
 @click.argument("host", default="", metavar="[USER@HOST]")
-@looks
 @pass_context
-def attach(here: Context, host: str, read_only: bool, ascii_only: bool, theme: str) -> None:
+@looks
+def attach(options: Options, here: Context, host: str) -> None:
     """The console for a relay that runs; with a host, for the one over there, by ssh."""
     if host:
-        _over_there(host, read_only, ascii_only, theme)
-    control = here.socket_path()
-    sys.exit(open_console(Options(control, theme, ascii_only, read_only)).code)
+        _over_there(host, options)
+    sys.exit(open_console(replace(options, socket=here.socket_path())).code)
 
 
-def _over_there(host: str, read_only: bool, ascii_only: bool, theme: str) -> None:
+def _over_there(host: str, wanted: Options) -> None:
     """Become `ssh -t HOST mailtui attach`; what is given goes with it."""
     if host.startswith("-"):
         raise click.UsageError(f"{host} is no host")
-    options = [*(["--read-only"] if read_only else []), *(["--ascii"] if ascii_only else [])]
-    options += ["--theme", shlex.quote(theme)] if theme else []
+    options = [
+        f"--{name.replace('_', '-')}" for name in ("read_only", "ascii", "slow", "plain") if getattr(wanted, name)
+    ]
+    options += [] if wanted.mouse else ["--no-mouse"]
+    options += ["--theme", shlex.quote(wanted.theme)] if wanted.theme else []
+    options += ["--interval", f"{wanted.interval:g}"] if wanted.plain else []
     try:
         os.execvp("ssh", ["ssh", "-t", host, "mailtui", "attach", *options])
     except FileNotFoundError:
@@ -64,19 +89,17 @@ def _over_there(host: str, read_only: bool, ascii_only: bool, theme: str) -> Non
 
 
 @click.command()
-@looks
 @pass_context
-def run(here: Context, read_only: bool, ascii_only: bool, theme: str) -> None:
+@looks
+def run(options: Options, here: Context) -> None:
     """The relay in a process of its own, and the console for it; at the end it is stopped or goes on."""
     config = here.load(files=True)
     control = here.socket or config.relay.socket
-    _fit()
     if answers(control):
         raise RelayRunning("a relay runs there already; `mailtui attach` opens a console for it", 0)
     before = ["--config", str(here.config_path)] if here.config_path else []
     log = config.relay.data_dir / "relay.log"
-    options = Options(control, theme, ascii_only, read_only, leaves="ask")
-    sys.exit(_hosted([*before, "serve"], control, log, options))
+    sys.exit(_hosted([*before, "serve"], control, log, replace(options, socket=control, leaves="ask")))
 
 
 @click.command()
@@ -86,17 +109,16 @@ def run(here: Context, read_only: bool, ascii_only: bool, theme: str) -> None:
 )
 @click.option("--folder", type=click.Path(path_type=Path), hidden=True)
 @looks
-def demo(headless: bool, seconds: int, folder: Path | None, read_only: bool, ascii_only: bool, theme: str) -> None:
+def demo(options: Options, headless: bool, seconds: int, folder: Path | None) -> None:
     """A relay, a lab of misbehaving mail servers and traffic, on this machine alone, and the console for it. Nothing is left of it.
     With --headless the last line is the ledger."""
     if headless:
         from mailtui import host
 
         sys.exit(host.demo(float(seconds), folder))
-    _fit()
     with tempfile.TemporaryDirectory(prefix="mailtui-demo-", ignore_cleanup_errors=True) as own:
         control = Path(own) / "data" / "control.sock"
-        options = Options(control, theme, ascii_only, read_only, leaves="stop", hint=_HINT)
+        options = replace(options, socket=control, leaves="stop", hint=_HINT)
         arguments = ["demo", "--headless", "--seconds", str(_DEMO), "--folder", own]
         code = _hosted(arguments, control, Path(own) / "demo.log", options)
     sys.exit(code)
@@ -108,12 +130,6 @@ def keys() -> None:
     from mailtui.console.present.help import keys_page
 
     click.echo(keys_page(), nl=False)
-
-
-def _fit() -> None:
-    """Before anything is started: can it be shown?"""
-    if problem := unfit(os.environ):
-        raise ControlError("terminal", problem, exit_code=EX_UNAVAILABLE)
 
 
 def _hosted(arguments: list[str], control: Path, log: Path, options: Options) -> int:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from mailtui.display import age, clock
-from mailtui.findings import DestinationMoment, FailureRow, ForecastRow, MomentRow
+from mailtui.findings import DestinationFlow, DestinationMoment, FailureRow, ForecastRow, MomentRow
 
 from .format import Column, table
 
@@ -73,6 +73,18 @@ def failures_screen(rows: Sequence[FailureRow], cells: int | None, now: datetime
             *(row.class_, row.sentence, row.sample),
         )
         for row in rows
+    )
+    yield from table(columns, cells_of, cells)
+
+
+def destinations_screen(rows: Sequence[DestinationFlow], cells: int | None) -> Iterator[str]:
+    """A line per destination."""
+    columns = (
+        *(Column("DESTINATION", least=12), Column("OK", True), Column("DEFER", True), Column("BOUNCE", True)),
+        *(Column("MOSTLY"), Column("SITE", least=12, optional=True)),
+    )
+    cells_of = (
+        (row.destination or "(others)", row.delivered, row.deferrals, row.bounced, row.class_, row.site) for row in rows
     )
     yield from table(columns, cells_of, cells)
 

@@ -13,7 +13,15 @@ from typing import Final
 
 from mailtui.control.results import BackedUp, Draining, Flushed, Pruned, Reloaded, StatusView
 from mailtui.display import age, clock, plural, size
-from mailtui.findings import DestinationMoment, FailureRow, ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.findings import (
+    DestinationFlow,
+    DestinationMoment,
+    FailureRow,
+    ForecastRow,
+    IncidentRow,
+    MomentRow,
+    WhyView,
+)
 from mailtui.holdrules import HoldRule
 from mailtui.model import State
 from mailtui.views import (
@@ -33,7 +41,7 @@ from mailtui.views import (
 from .format import Column, counted, fit, resumed_or, table
 from .holdrules import hold_rule_screen, hold_rules_screen
 from .message import message_screen
-from .minutes import destination_screen, failures_screen, forecast_screen, samples_screen
+from .minutes import destination_screen, destinations_screen, failures_screen, forecast_screen, samples_screen
 from .operations import audit_screen, operation_screen
 from .reasons import incidents_screen, reasons_screen, why_screen
 from .status import status_screen
@@ -158,6 +166,7 @@ _GRIDS: Final[Mapping[type, Callable[..., Iterable[str]]]] = {
     MomentRow: samples_screen,
     DestinationMoment: destination_screen,
     FailureRow: failures_screen,
+    DestinationFlow: lambda rows, cells, now: destinations_screen(rows, cells),
     ForecastRow: forecast_screen,
     AgeRow: ages_screen,
 }

@@ -1,6 +1,6 @@
 """`mailtui suppress`: who gets no mail, and why; adding, removing, looking up, the whole list.
 
-Owned here: those commands and how they look. What files look like is `suppression_files`; `import` is `suppress_import`.
+Owned here: those commands and how they look. What files look like is `mailtui.suppression_files`; `import` is `suppress_import`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Final
 import click
 from msgspec import UNSET
 
+from mailtui import suppression_files as files
 from mailtui import times
 from mailtui.control.api_suppress import SuppressAdd, SuppressList, SuppressLookup, SuppressRemove
 from mailtui.display import clock, plural
@@ -20,7 +21,6 @@ from mailtui.suppressions import MANUAL, Suppression, Until
 from mailtui.text import safe_text
 
 from . import context
-from . import suppression_files as files
 from .context import Context, json_option, pass_context, yes_option
 from .format import Column, table
 

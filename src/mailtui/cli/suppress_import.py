@@ -1,31 +1,26 @@
 """`mailtui suppress import`: a file of entries, all of it looked at before anything is done, in parts that fit a request.
 
-Owned here: that command and how it looks. What files look like is `suppression_files`.
+Owned here: that command and how it looks. What files look like is `mailtui.suppression_files`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Final
 
 import click
 import msgspec
 
+from mailtui import suppression_files as files
 from mailtui.control.api_suppress import SuppressImport
 from mailtui.errors import ControlError
-from mailtui.suppressions import Difference, Wanted
+from mailtui.suppressions import Difference
 from mailtui.text import safe_text
 
 from . import context
-from . import suppression_files as files
 from .context import Context, json_option, pass_context, yes_option
 from .suppress import waiting, way_back
-
-#: Entries in one request, and the octets they may take in it.
-BATCH: Final = 2000
-OCTETS: Final = 400_000
 
 
 class Imported(msgspec.Struct, frozen=True):
@@ -68,7 +63,7 @@ def command(
     before anything is done."""
     name = str(getattr(file, "name", "-"))
     try:
-        batches = list(_batches(files.read(file, format_ or files.format_of(name), name)))
+        batches = list(files.batches(files.read(file, format_ or files.format_of(name), name)))
     except UnicodeDecodeError:
         raise ControlError("bad-file", f"{name}: not UTF-8") from None
     looked = [here.ask(SuppressImport(batch, dry_run=True, count=dry_run and not as_json)) for batch in batches]
@@ -112,21 +107,6 @@ def _imported(differences: Sequence[Difference], actions: Sequence[int]) -> Impo
         past=n["past"],
         actions=tuple(actions),
     )
-
-
-def _batches(wanted: Iterable[Wanted]) -> Iterator[tuple[Wanted, ...]]:
-    """Parts that fit a request."""
-    batch: list[Wanted] = []
-    octets = 0
-    for item in wanted:
-        size = len(msgspec.json.encode(item))
-        if len(batch) == BATCH or octets + size > OCTETS:
-            yield tuple(batch)
-            batch, octets = [], 0
-        batch.append(item)
-        octets += size
-    if batch:
-        yield tuple(batch)
 
 
 def _difference(found: Difference) -> str:

@@ -26,11 +26,17 @@ ROWS: Final = frozenset({"queue", "message", "domains", "domain", "incident"})
 DESTINATIONS: Final = frozenset({"queue", "message", "overview", "domains", "domain", "suppress"})
 SUPPRESS, AUDIT = frozenset({"suppress"}), frozenset({"audit"})
 QUEUE: Final = frozenset({"queue"})
-FILTERED: Final = frozenset({"overview", "queue", "live"})
+#: Where a filter is edited that is not the place's own, and where one is edited at all.
+FILTERS_THE_QUEUE: Final = frozenset({"overview", "domains", "incident"})
+FILTERED: Final = FILTERS_THE_QUEUE | {"queue", "live"}
 LIVE: Final = frozenset({"live"})
 MESSAGE: Final = frozenset({"message"})
 #: Where rows have values that a filter knows.
-VALUES: Final = frozenset({"overview", "queue", "message"})
+VALUES: Final = LISTS
+#: What can be had in another order.
+SORTED: Final = frozenset({"queue", "domains"})
+#: Where the cursor is on a destination that can be followed.
+TRACED: Final = frozenset({"overview", "queue", "message", "domains", "domain", "live"})
 PANES: Final = frozenset({"overview", "message", "domain", "suppress"})
 #: Recipients from which even what can be undone must be typed, and the part of the queue.
 MANY, SHARE = 1000, 0.1
@@ -39,23 +45,26 @@ MANY, SHARE = 1000, 0.1
 @dataclass(frozen=True)
 class Scope:
     """What a change is about: some recipients by id, or all that a filter finds ("" with `everything`);
-    `to` is the route of a reroute."""
+    `to` is the route of a reroute, `reason` why, `now` that a retry is not spread."""
 
-    kind: Literal["cursor", "marked", "filter"]
+    kind: Literal["cursor", "marked", "named", "filter"]
     ids: tuple[str, ...] = ()
     filter: str = ""
     to: str = ""
+    reason: str = ""
+    now: bool = False
 
     @property
     def words(self) -> tuple[str, ...]:
         """The same on a command line."""
         chosen = (self.filter,) if self.filter else ("--all",) if self.kind == "filter" else self.ids
-        return ("--to", self.to, *chosen) if self.to else chosen
+        options = (*(("--to", self.to) if self.to else ()), *(("--reason", self.reason) if self.reason else ()))
+        return (*options, *(("--now",) if self.now else ()), *chosen)
 
     @property
     def title(self) -> str:
-        """For the dialog: `cursor`, `3 marked`, `filter`."""
-        return f"{len(self.ids)} marked" if self.kind == "marked" else self.kind
+        """For the dialog: `cursor`, `3 marked`, `2 named`, `filter`."""
+        return f"{len(self.ids)} {self.kind}" if self.kind in ("marked", "named") else self.kind
 
     @property
     def empty(self) -> bool:
@@ -65,11 +74,13 @@ class Scope:
 
 @dataclass(frozen=True)
 class Standing:
-    """What decides whether something can be done now."""
+    """What decides whether something can be done now. `past` is the moment that is looked at, `unkept` that the screen knows none."""
 
     place: str
     offline: str = ""
     frozen: bool = False
+    past: str = ""
+    unkept: bool = False
     read_only: bool = False
     screens: frozenset[str] = frozenset()
 
@@ -90,16 +101,25 @@ class Action:
     opens: str = ""
     asks: Asks | None = None
 
+    @property
+    def timed(self) -> bool:
+        """Whether it is about the time that is looked at."""
+        return self.id.startswith("time.") or self.id == "view.freeze"
+
     def missing(self, now: Standing) -> str:
         """Why it cannot be done now; "" when it can. Reading goes on whatever the link says."""
         if self.opens and self.opens not in now.screens:
             return f"the {self.opens} screen is not in this version"
+        if now.unkept and self.group in ("move", "select", "view", "out") and not (self.opens or self.timed):
+            return f"AT {now.past} this is not kept: . is now"
         if self.group != "change":
             return ""
         if now.read_only:
             return "this console is read-only"
         if now.offline:
             return f"offline: {now.offline}"
+        if now.past:
+            return f"the past cannot be changed (AT {now.past}): . is now"
         return "frozen: z goes on" if now.frozen else ""
 
 
@@ -128,13 +148,34 @@ ACTIONS: Final[tuple[Action, ...]] = (
         for number, kind in enumerate(("overview", "queue", "domains", "incident", "live", "suppress", "audit"), 1)
     ),
     Action("filter.edit", "/", "filter", "edit the filter: enter keeps it, esc restores", "view", FILTERED, foot=9),
+    Action("list.find", "/", "look up", "what keeps mail from an address or @domain", "view", SUPPRESS, foot=9),
     Action("filter.clear", "ctrl+x", "no filter", "show everything again", "view", QUEUE | LIVE),
     Action("filter.add", "=", "only this", "add a value of the row under the cursor to the filter", "view", VALUES),
     Action("filter.exclude", "!", "not this", "find what has not that value of the row", "view", VALUES),
     Action("view.freeze", "z", "freeze", "stop the picture, or let it go on", "view", foot=4),
+    Action("time.range", "t", "range", "how much time is looked at: 15m to 7d, or a past moment", "view", foot=3),
+    Action("time.earlier", "<", "earlier", "a step back in time", "view"),
+    Action("time.later", ">", "later", "a step forward in time; past now is now", "view"),
+    Action("time.now", ".", "now", "back to the present", "view"),
+    Action("sort.next", "o", "sort", "sort by the next column", "view", SORTED, foot=3),
+    Action("sort.reverse", "O", "reverse", "the other way round", "view", SORTED),
     Action("view.preview", "p", "preview", "the preview below the list, or none", "view", QUEUE, foot=1),
     Action(
         "view.follow", "F", "follow", "go on with what happens, or stop; scrolling up stops too", "view", LIVE, foot=8
+    ),
+    Action(
+        "view.trace",
+        "T",
+        "trace",
+        "follow one destination; in Live again: its next attempt only",
+        "view",
+        TRACED,
+        foot=2,
+    ),
+    Action("fail.previous", "E", "previous failure", "the line before that says no", "view", MESSAGE),
+    Action("view.wrap", "w", "wrap", "long lines in full, or cut", "view", MESSAGE),
+    Action(
+        "attempt.diff", "d", "differences", "this attempt and the one before, line by line", "view", MESSAGE, foot=1
     ),
     Action("fail.next", "e", "next failure", "the next line of the dialogue that says no", "view", MESSAGE, foot=4),
     Action("view.fold", "Z", "fold", "replies of several lines in one, or in full", "view", MESSAGE, foot=1),
@@ -179,7 +220,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action("app.undo", "u", "undo", "take back the last change made here", "change", LISTS - AUDIT),
     Action("audit.undo", "u", "undo", "take back this action, whoever did it", "change", AUDIT, 8, asks=orders.undo),
-    Action("app.back", "escape,h", "back", "to where you came from", "app", foot=2),
+    Action("app.back", "escape,h", "back", "to where you came from", "app", foot=12),
     Action(
         "out.copy",
         "y",
@@ -190,13 +231,13 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action("out.pager", "|", "pager", "what is shown, as text in your pager: $PAGER, less or more", "out"),
     Action("out.export", "W", "write", "the whole list (.csv, .jsonl) or the transcript (.txt) into a new file", "out"),
-    Action("app.help", "?", "help", "the keys that are valid here, and the filter language", "app", foot=3),
+    Action("app.help", "?", "help", "the keys that are valid here, and the filter language", "app", foot=11),
     Action("app.command", ":", "command", "a line in the words of `mailtui` on a shell", "app", foot=3),
     Action("app.palette", "ctrl+p", "palette", "find an action or a place by some of its letters", "app"),
     Action("app.lock", "K", "lock", "make this console read-only, or not", "app"),
     Action("app.suspend", "ctrl+z", "suspend", "back to the shell; `fg` returns", "app"),
     Action("app.repaint", "ctrl+l", "repaint", "draw the whole screen again", "app"),
-    Action("app.quit", "q", "quit", "close this view; at the top: end", "app", foot=2),
+    Action("app.quit", "q", "quit", "close this view; at the top: end", "app", foot=12),
 )
 BY_ID: Final = {action.id: action for action in ACTIONS}
 
@@ -207,7 +248,15 @@ def request_for(verb: type[api.Action], scope: Scope) -> api.Action:
         request = verb(filter=scope.filter, everything=not scope.filter, dry_run=True)
     else:
         request = verb(ids=scope.ids, dry_run=True)
+    request = replace(request, reason=scope.reason) if scope.reason else request
+    if isinstance(request, api.Retry) and scope.now:
+        return replace(request, now=True)
     return replace(request, to=scope.to) if isinstance(request, api.Reroute) else request
+
+
+def careful(environment: str) -> bool:
+    """Whether everything needs one confirmation more there."""
+    return environment.lower() in ("prod", "production")
 
 
 def tier(verb: type[api.Action], recipients: int, waiting: int, environment: str) -> Tier:
@@ -215,8 +264,8 @@ def tier(verb: type[api.Action], recipients: int, waiting: int, environment: str
     final = verb in (api.Purge, api.Bounce)
     much = recipients > MANY or (recipients > 10 and recipients > waiting * SHARE)
     plain = 2 if final or much else 0 if recipients == 1 else 1
-    careful = plain + 1 if environment.lower() in ("prod", "production") else plain
-    return 2 if careful >= 2 else 1 if careful == 1 else 0
+    raised = plain + careful(environment)
+    return 2 if raised >= 2 else 1 if raised == 1 else 0
 
 
 def command_line(verb: type[api.Action], scope: Scope) -> str:

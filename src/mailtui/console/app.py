@@ -1,26 +1,26 @@
-"""The console itself: the frame, the screens in it, and the one place where keys become actions.
+"""The console itself: the screens in their frame, and the one place where keys become actions.
 
-Owned here: the life of the application, where the operator is, and the status line. Screens draw their own bodies; changes are `change`'s;
+Owned here: the life of the application, and where the operator is. Screens draw their own bodies; changes are `change`'s;
 what a key means stands in `actions`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
-import time
 from collections.abc import Coroutine, Mapping
-from datetime import UTC, datetime
 from typing import ClassVar, Final
 
+from rich.console import RenderableType
 from rich.text import Text
 from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.filter import NoColor
+from textual.screen import Screen
 
-from mailtui.display import age
 from mailtui.errors import ConfigError
 from mailtui.views import Preview
 
@@ -28,11 +28,14 @@ from . import keymap, themes
 from .actions import ACTIONS, BY_ID, Action, Scope, Standing, Tier
 from .change import Changes
 from .forms import Filled, Form
+from .framing import Frame
 from .launch import Ended, Options
 from .link import Link
+from .orders import About, Asks
+from .output import Output
 from .place import Place, Trail
 from .present import frame
-from .present.line import BLANK, Line, Tone, edges, fit, line
+from .present.line import Tone
 from .screens.audit import Audit
 from .screens.confirm import Confirm
 from .screens.domain import Domain
@@ -47,17 +50,15 @@ from .screens.queue import Queue
 from .screens.suppress import Suppress
 from .screens.view import Open, Say, Shared, View
 from .terminal import Net, record_crash
+from .times import Times
 from .tools import Tools
-from .widgets.canvas import Canvas
+from .workers import alone
 
 #: Every screen there is; a new one is added here.
 VIEWS: Final[tuple[type[View], ...]] = (Overview, Queue, Message, Domains, Domain, Incident, Live, Suppress, Audit)
-#: The lines above and below a screen.
-_ABOVE, _BELOW = ("title", "tabs", "crumb"), ("status", "footer", "small")
-COLUMNS, ROWS = 80, 24
-_TALL: Final = 34
-#: Seconds between two looks whether something is due, and for which the status line keeps what was said.
-_TICK, _SAID = 0.25, 12.0
+_TALL, _WIDE = 34, 160
+#: Seconds between two looks whether something is due.
+_TICK: Final = 0.25
 _CRASHED: Final = 70
 
 
@@ -80,11 +81,12 @@ class Console(App[Ended]):
         self.trail = Trail(Place("overview"))
         self.changes = Changes(self.link, self._confirmed, self._filled, self.say)
         self.tools = Tools(self)
+        self.times = Times(self)
+        self.output = Output(self)
         self.read_only = options.read_only
         self._views = {kind.kind: kind(self.link, self.shared) for kind in VIEWS}
-        self._lines = {name: Canvas(id=name) for name in (*_ABOVE, *_BELOW)}
-        self._said: tuple[str, Tone, float] = ("", "", 0.0)
-        self._refreshing = False
+        self.frame = Frame(self)
+        self._refreshing = self._was_offline = False
         self._crash = ""
         self._dress()
 
@@ -93,7 +95,8 @@ class Console(App[Ended]):
         found = themes.load(self.options.home / "themes")
         for theme in found.values():
             self.register_theme(theme)
-        name = self.options.theme or (themes.COLOURLESS if self.no_color else themes.DEFAULT)
+        frugal = self.no_color or self.options.slow
+        name = self.options.theme or (themes.COLOURLESS if frugal else themes.DEFAULT)
         if name not in found:
             raise ConfigError(f"--theme: there is no theme {name}; there are {', '.join(sorted(found))}")
         self.theme = name
@@ -109,10 +112,10 @@ class Console(App[Ended]):
 
     def compose(self) -> ComposeResult:
         """Frame and screens; only one of them is shown."""
-        yield from (self._lines[name] for name in _ABOVE)
+        yield from self.frame.above
         with Container(id="body"):
-            yield from self._views.values()
-        yield from (self._lines[name] for name in _BELOW)
+            yield from (*self._views.values(), self.times.canvas)
+        yield from self.frame.below
 
     async def on_mount(self) -> None:
         """Begin at the overview, and look regularly."""
@@ -126,8 +129,11 @@ class Console(App[Ended]):
             self.say(self.options.hint, "accent")
         await self._arrive()
         self.set_interval(_TICK, self._tick)
+        gc.freeze()  # what a start makes stays: `launch` let it be made without looking through it
+        gc.enable()
 
     def _ended_by(self, number: int) -> None:
+        self.output.give_up()
         self.exit(Ended(128 + number), return_code=128 + number)
 
     # --- what is shown
@@ -138,15 +144,29 @@ class Console(App[Ended]):
         return self._views[self.trail.here.kind]
 
     async def _arrive(self) -> None:
-        for view in self._views.values():
-            view.set_class(view is self.view, "here")
+        self._turn()
+        self.times.place()
         await self.view.enter(self.trail.here)
         self.link.hurry()
-        self._frame()
+        self.frame.draw()
         self.call_after_refresh(self._tick)
 
+    def shown_anew(self) -> None:
+        """Another stretch of time is looked at."""
+        self.times.place()
+        self.link.hurry()
+        self.call_after_refresh(self._tick)
+
+    def _turn(self) -> None:
+        for view in self._views.values():
+            view.set_class(view is self.view, "here")
+
     def _tick(self) -> None:
-        self._frame()
+        if self._was_offline and not self.link.offline:
+            self.say("the relay answers again", "ok")
+        self._was_offline = bool(self.link.offline)
+        self.link.slow = self.options.slow or self.output.slow
+        self.frame.draw()
         if not self._refreshing and self.link.due():
             self._refreshing = True
             self.run_worker(self._refresh(), group="refresh")
@@ -154,52 +174,34 @@ class Console(App[Ended]):
     async def _refresh(self) -> None:
         try:
             await self.link.beat()
-            await self.view.refreshed()
+            if not self.link.offline:  # one question a second is enough to hear that the relay is back
+                await (self.view if self.times.shows else self.times).refreshed()
         finally:
             self._refreshing = False
-        self._frame()
+        self.frame.draw()
 
-    def _frame(self) -> None:
-        """The lines around the screen, from what is known now."""
-        if not self.is_running or len(self.screen_stack) != 1:
-            return
-        room = self.size.width
-        link, now = self.link, datetime.now(UTC)
-        frozen = None if link.frozen_at is None else datetime.fromtimestamp(link.frozen_at, UTC)
-        bar = frame.Bar(link.status, link.state.value, link.age, frozen, self.read_only, now)
-        self._show("title", frame.title(bar, room))
-        self._show("tabs", frame.tabs(self.trail.tab, self.standing.screens, room))
-        self._show("crumb", frame.crumb(self.trail.titles, self.view.note(), room))
-        text, tone, until = self._said
-        if time.monotonic() > until and not self.changes.running:
-            old = f"; what is shown is {age(link.age)} old" if link.status else ""
-            text, tone = (f"offline: {link.offline}{old}", "bad") if link.offline else ("", "")
-        own = self.changes.undoable if self.valid(BY_ID["app.undo"]) else 0
-        undo = line((f"u undo({own}) ", "dim")) if own else BLANK
-        self._show("status", edges(line((" " + text, tone)), undo, room))
-        keys = [
-            (self.keys.get(action.id, action.keys).split(",")[0], action.label, action.foot)
-            for action in ACTIONS
-            if action.foot and self.valid(action) and not action.missing(self.standing)
-        ]
-        self._show("footer", frame.footer(keys, room))
-
-    def _show(self, name: str, whole: Line) -> None:
-        self._lines[name].show([fit(whole, self.size.width)])
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        super()._display(screen, self.output.frame(screen, renderable))
 
     def say(self, text: str, tone: Tone = "") -> None:
         """Put something in the status line for a while."""
-        self._said = (text, tone, time.monotonic() + _SAID)
-        self._frame()
+        self.frame.say(text, tone)
 
     def on_resize(self, event: events.Resize) -> None:
         """Too small is said, instead of drawing half of it."""
+        self.output.forget()
         room, height = event.size
         screen = self.screen_stack[0]
-        screen.set_class(room < COLUMNS or height < ROWS, "small")
+        screen.set_class(not frame.fits(room, height), "small")
         screen.set_class(height >= _TALL, "-tall")
-        self._lines["small"].show(frame.too_small(room, height))
+        screen.set_class(room >= _WIDE, "-wide")
+        self.frame.resized(room, height)
         self.link.hurry()
+
+    def on_click(self, event: events.Click) -> None:
+        """A tab, or a key of the footer."""
+        if len(self.screen_stack) == 1 and event.widget and (action := self.frame.action_at(event.widget, event.x)):
+            self.action_perform(action)
 
     def on_app_focus(self) -> None:
         """Somebody looks."""
@@ -212,11 +214,31 @@ class Console(App[Ended]):
 
     # --- actions
 
+    async def on_event(self, event: events.Event) -> None:
+        """Keys in their order: where nothing is typed in, each is done before the next is looked at, so that `:` comes before its line.
+        What is typed into a dialog that cannot be seen yet, because the terminal does not read, is not heard."""
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            dialog = len(self.screen_stack) > 1
+            if dialog and self.output.waits and event.key != "escape":
+                return
+            bound = None if dialog or self.focused else self.screen.active_bindings.get(event.key)
+            if bound is not None and bound.enabled:
+                self.app_focus = True
+                await self.run_action(bound.binding.action, bound.node)
+                return
+        await super().on_event(event)
+
     @property
     def standing(self) -> Standing:
         """What decides whether something can be done now."""
         return Standing(
-            self.trail.here.kind, self.link.offline, self.link.frozen, self.read_only, frozenset(self._views)
+            self.trail.here.kind,
+            self.link.offline,
+            self.link.frozen,
+            self.times.at,
+            not self.times.shows,
+            self.read_only,
+            frozenset(self._views),
         )
 
     def valid(self, action: Action) -> bool:
@@ -241,13 +263,13 @@ class Console(App[Ended]):
             self.change(action, self.view.scope())
         elif action.asks is not None:
             self._change(self.changes.order(action.asks, self.view.about()))
-        elif self.tools.perform(action):
+        elif self.tools.perform(action) or self.times.perform(action):
             pass
-        elif action.group == "app" or name in ("app.undo", "view.freeze"):
+        elif action.group == "app" or name == "app.undo":
             self._own(name)
         elif not self.view.perform(name):
             self.say(f"{action.label}: not here", "dim")
-        self._frame()
+        self.frame.draw()
 
     def _own(self, name: str) -> None:
         match name:
@@ -256,11 +278,10 @@ class Console(App[Ended]):
             case "app.undo":
                 if not self.changes.running:
                     self.run_worker(self._done(self.changes.undo()), group="change")
-            case "view.freeze":
-                self.link.freeze()
             case "app.lock":
                 self.read_only = self.options.read_only or not self.read_only
             case "app.repaint":
+                self.output.forget()
                 self.refresh(repaint=True, layout=True)
             case "app.suspend":
                 self.action_suspend_process()
@@ -274,6 +295,13 @@ class Console(App[Ended]):
         else:
             self._change(self.changes.make(action, scope))
 
+    def order(self, asks: Asks, about: About, given: Mapping[str, str]) -> None:
+        """A change that needs words, with those that are given."""
+        if missing := BY_ID["app.undo"].missing(self.standing):
+            self.say(missing, "warn")
+        else:
+            self._change(self.changes.order(asks, about, given))
+
     def _change(self, change: Coroutine[object, object, bool]) -> None:
         if self.changes.running:
             change.close()
@@ -285,23 +313,23 @@ class Console(App[Ended]):
         if await change:
             self._views["queue"].perform("select.clear")
             self.link.hurry()
-        self._frame()
+        self.frame.draw()
 
     async def _confirmed(self, action: Action, scope: Scope, plan: Preview, tier: Tier) -> bool:
-        return await self.push_screen_wait(Confirm(action, scope, plan, tier))
+        return await self.push_screen_wait(Confirm(action, scope, plan, tier, lambda: action.missing(self.standing)))
 
     async def _filled(self, form: Form, values: Mapping[str, str], error: str) -> Filled | None:
-        return await self.push_screen_wait(Ask(form, values, error))
+        return await self.push_screen_wait(Ask(form, values, error, self.changes.word))
 
     def _back(self) -> None:
         if self.changes.running:
             self.changes.stop()
         elif self.trail.back():
-            self.run_worker(self._arrive(), group="place", exclusive=True)
+            alone(self, self._arrive, "place")
 
     def _quit(self) -> None:
         if self.trail.back():
-            self.run_worker(self._arrive(), group="place", exclusive=True)
+            alone(self, self._arrive, "place")
         elif self.options.leaves == "ask":
             self.push_screen(Leave(), self._leave)
         else:
@@ -314,7 +342,8 @@ class Console(App[Ended]):
     def open(self, place: Place) -> None:
         """Go to a place."""
         self.trail.open(place)
-        self.run_worker(self._arrive(), group="place", exclusive=True)
+        self._turn()
+        alone(self, self._arrive, "place")
 
     def on_open(self, message: Open) -> None:
         """A screen asks to go somewhere."""

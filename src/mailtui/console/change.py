@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace as having
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Final, cast
 
 from msgspec.structs import replace
@@ -17,13 +18,15 @@ from msgspec.structs import replace
 from mailtui.control import api
 from mailtui.control.api_suspend import Suspensions
 from mailtui.control.request import Request
+from mailtui.errors import Unavailable
 from mailtui.holdrules import HoldRule
+from mailtui.shapes import Lifted
 from mailtui.suppressions import ListChange
 from mailtui.suspensions import Suspended
 from mailtui.views import Affected, AuditRow, Preview
 
 from . import orders
-from .actions import Action, Scope, Tier, request_for, tier
+from .actions import Action, Scope, Tier, careful, request_for, tier
 from .forms import Filled, Form
 from .link import Link, Trouble
 from .orders import About, Asks
@@ -33,8 +36,12 @@ from .present.line import Tone
 #: Seconds between two looks at how far a change is, and before the first.
 _LOOK: Final = 0.5
 _ROWS: Final = 20
+#: The relay was asked and its answer did not come.
+_NO_ANSWER: Final = Unavailable.__name__
 #: What an action changed: recipients, or something else.
 _RECIPIENT, _CHANGE = "recipient", "change"
+
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 Confirmed = Callable[[Action, Scope, Preview, Tier], Awaitable[bool]]
 Asked = Callable[[Form, Mapping[str, str], str], Awaitable[Filled | None]]
@@ -66,7 +73,7 @@ class Changes:
         if scope.empty:
             self._tell("nothing is selected", "warn")
             return False
-        if action.verb is api.Reroute:
+        if action.verb is api.Reroute and not scope.to:
             found = await self._by_route(scope)
         else:
             found = scope, await self._link.ask(request_for(action.verb, scope))
@@ -118,19 +125,18 @@ class Changes:
             values, error = filled.values, plan.text.partition("\n")[0]
         return None
 
-    async def order(self, asks: Asks, about: About) -> bool:
-        """One change that needs words, from its form to its result; whether something was changed."""
+    async def order(self, asks: Asks, about: About, given: Mapping[str, str] = NOTHING) -> bool:
+        """One change that needs words, from its form (with those that are `given`) to its result; whether something was changed."""
         if about.destination:
             rows = await self._link.ask(Suspensions(), 1.0)
             there = () if isinstance(rows, Trouble) else rows
-            ours = (row for row in there if row.kind == "destination" and row.name == about.destination)
+            ours = (row for row in there if (row.kind, row.name) == orders.thing(about.destination))
             about = having(about, suspended=next(ours, None))
         form = asks(about)
         if isinstance(form, str):
             self._tell(form, "warn")
             return False
-        values: Mapping[str, str] = {}
-        error = ""
+        values, error = given, ""
         while (filled := await self._asked_for(form, values, error)) is not None:
             request = filled.order.request
             if isinstance(request, api.Undo):
@@ -143,11 +149,17 @@ class Changes:
         return False
 
     def _ordered(self, answer: object) -> bool:
-        assert isinstance(answer, ListChange | Suspended | HoldRule)
-        if answer.action:
-            self._undoable[answer.action] = _CHANGE
-        self._tell(says.ordered(answer, datetime.now(UTC)), "ok" if answer.action else "warn")
-        return bool(answer.action)
+        if isinstance(answer, ListChange | Suspended | HoldRule | Lifted):
+            self.made(answer.action)
+            self._tell(says.ordered(answer, datetime.now(UTC)), "ok" if answer.action else "warn")
+            return bool(answer.action)
+        self._tell(says.of_the_relay(answer), "ok")
+        return True
+
+    def made(self, action: int) -> None:
+        """An action that can be taken back from here; 0 is none."""
+        if action:
+            self._undoable[action] = _CHANGE
 
     async def _apply(
         self, request: api.Action | api.Undo, mine: Callable[[AuditRow], bool], noun: str = _RECIPIENT
@@ -162,7 +174,9 @@ class Changes:
             self.running = False
         result = answer.result()
         if not isinstance(result, Affected):
-            self._wrong(result)
+            if isinstance(result, Trouble) and result.code == "cannot-undo" and isinstance(request, api.Undo):
+                self._undoable.pop(request.action, None)  # those before it can still be undone
+            self._wrong(result, asked=True)
             return False
         if result.done and isinstance(request, api.Action):
             self._undoable[result.action] = _RECIPIENT
@@ -185,16 +199,23 @@ class Changes:
         if self._stopping:
             await self._link.ask(api.Cancel(row.action, "esc"))
 
-    def _wrong(self, answer: Affected | Preview | Trouble) -> None:
-        if isinstance(answer, Trouble):
-            hint = f" ({answer.hint})" if answer.hint else ""
-            self._tell(answer.text.partition("\n")[0] + hint, "bad")
+    def _wrong(self, answer: Affected | Preview | Trouble, asked: bool = False) -> None:
+        if not isinstance(answer, Trouble):
+            return
+        hint = f" ({answer.hint})" if answer.hint else ""
+        unknown = asked and answer.code == _NO_ANSWER
+        self._tell(says.UNKNOWN if unknown else answer.text.partition("\n")[0] + hint, "bad")
 
     def _waiting(self) -> int:
         status = self._link.status
         return (
             sum((status.queue.queued, status.queue.sending, status.queue.deferred, status.queue.held)) if status else 0
         )
+
+    @property
+    def word(self) -> str:
+        """What must be typed before a form is confirmed: the word of an environment that wants care."""
+        return self._environment() if careful(self._environment()) else ""
 
     def _environment(self) -> str:
         return self._link.status.environment if self._link.status else ""

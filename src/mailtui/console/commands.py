@@ -1,6 +1,6 @@
-"""The command line of the console: what a line typed behind `:` means, in the words of `mailtui` on a shell.
+"""The command line of the console: what a line typed behind `:` means, in the words of `mailtui` on a shell, and what it may go on with.
 
-Owned here: reading a line into one typed command, and what is wrong with it, with the place. Doing it is the tools'. No I/O.
+Owned here: reading a line into one typed command, completion, history. The verbs of the shell stand in `verbs`. No I/O.
 """
 
 from __future__ import annotations
@@ -10,132 +10,167 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
-from .actions import ACTIONS, Action, Scope
+from .actions import ACTIONS
+from .grammar import Word, Wrong, given, words
+from .meaning import Command, Do, Go, Look, Refresh, Theme
 from .place import TABS, Place
+from .verbs import VERBS, Verb
 
 #: How a line may begin that is meant for the shell.
 _PROGRAM: Final = "mailtui"
-#: What may stand before the filter of a list, as in `mailtui queue list FILTER`.
-_LIST: Final = "list"
-
-
-@dataclass(frozen=True)
-class Go:
-    """Open a place."""
-
-    place: Place
-
-
-@dataclass(frozen=True)
-class Do:
-    """Perform an action; on `scope`, or on what cursor and marks say when that is None."""
-
-    action: Action
-    scope: Scope | None = None
-
-
-@dataclass(frozen=True)
-class Theme:
-    """Other colours."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class Refresh:
-    """Ask for everything again."""
-
-
-@dataclass(frozen=True)
-class Wrong:
-    """What is wrong, and which cells of the line."""
-
-    reason: str
-    at: int = 0
-    length: int = 1
-
-    def lines(self, text: str) -> list[str]:
-        """The reason, the line and carets under the place."""
-        return [self.reason, f"  {text}", "  " + " " * self.at + "^" * max(self.length, 1)]
-
-
-Command = Go | Do | Theme | Refresh
-#: Commands of their own: name, what follows it, what it does.
-OWN: Final = (
-    ("queue", "[FILTER]", "the queue, or what the filter finds of it; `queue list FILTER` too"),
-    ("domain", "NAME", "a destination"),
-    ("show", "ID", "a message or recipient"),
-    ("theme", "NAME", "other colours"),
-    ("refresh", "", "ask for everything again"),
-)
-#: Actions that are a command too, by the last part of their id. What moves a cursor means nothing in a line; `suspend` is what it is on a
-#: shell, not ctrl+z.
+#: The action that may be told a length of time, or a past moment, or both.
+_RANGE: Final = "range"
+#: Actions that are a command too, by the last part of their id, where no verb has that name. What moves a cursor means nothing in a line.
 _LINE: Final = {
     action.id.partition(".")[2]: action
     for action in ACTIONS
     if not action.opens
     and action.group not in ("move", "select")
-    and action.id not in ("app.suspend", "app.command", "app.palette")
+    and action.id not in ("app.suspend", "app.command", "app.palette", "audit.undo")
+    and not (action.id.partition(".")[2] in VERBS and action.id != "app.undo")
 }
-_OPENED: Final = {"domain": "domain", "show": "message"}
+#: What the filter language asks for, and the states there are.
+FIELDS: Final = (
+    *(
+        "id",
+        "state",
+        "domain",
+        "site",
+        "from",
+        "to",
+        "user",
+        "client",
+        "listener",
+        "subject",
+        "msgid",
+        "age",
+        "since",
+        "next",
+        "tries",
+    ),
+    *("size", "rule", "action", "group", "class", "code", "reply", "stage", "host", "mx", "tls", "route"),
+)
+STATES: Final = ("queued", "sending", "deferred", "held", "delivered", "bounced", "suppressed", "purged")
 
 
 def names(kinds: Collection[str], place: str) -> list[str]:
     """What a line may begin with, at a place of a console with these kinds of screens."""
-    mine = {name for name, action in _LINE.items() if place in action.where or action.verb is not None}
-    own = {name for name, *_ in OWN if name not in ("domain", "show") or _OPENED[name] in kinds}
-    return sorted(mine | own | (set(TABS) & set(kinds)))
+    mine = {name for name, action in _LINE.items() if place in action.where}
+    return sorted(mine | set(VERBS) | {"theme", "refresh"} | (set(TABS) & set(kinds)))
 
 
 def read(text: str, kinds: Collection[str], themes: Collection[str], place: str) -> Command | Wrong | None:
     """What a line means; None for an empty one."""
     line = text.rstrip()
-    start = len(line) - len(line.lstrip())
-    if line[start:].startswith(f"{_PROGRAM} "):
-        start += len(_PROGRAM) + 1
-        start += len(line[start:]) - len(line[start:].lstrip())
-    word, _, rest = line[start:].partition(" ")
-    if not word:
+    said = words(line)
+    if said and said[0].text == _PROGRAM:
+        said = said[1:]
+    if not said:
         return None
-    at = len(line) - len(rest.lstrip())
-    rest = rest.strip()
-    if word not in names(kinds, place):
-        near = get_close_matches(word, names(kinds, place), 1)
-        return Wrong(f'no command "{word}"{f", did you mean {near[0]}?" if near else ""}', start, len(word))
-    if word in ("domain", "show", "theme") and not rest:
-        what = next(argument for name, argument, _ in OWN if name == word)
-        return Wrong(f"{word} {what}: what is missing", len(line), 1)
-    if word == "queue":
-        return Go(Place("queue", "" if rest == _LIST else rest.removeprefix(f"{_LIST} ").strip()))
-    if word in _OPENED:
-        return Go(Place(_OPENED[word], rest)) if " " not in rest else Wrong(f"{word} takes one name", at, len(rest))
-    if word == "theme":
-        return _theme(rest, at, themes)
-    if word in _LINE and (verb := _LINE[word]).verb is not None and rest:
-        return Do(verb, Scope("filter", filter="" if rest == "--all" else rest))
+    first, rest = said[0], said[1:]
+    if verb := _verb(said):
+        if verb.name == "undo" and not rest:
+            return Do(_LINE["undo"])
+        end = said[len(verb.name.split()) - 1]
+        found = given(line, end.at + end.length, verb.options, verb.flags)
+        return found if isinstance(found, Wrong) else verb.read(found)
+    known = names(kinds, place)
+    if first.text not in known or (rest and any(name.startswith(f"{first.text} ") for name in known)):
+        return _unknown(said, known)
+    if first.text == "theme":
+        return _theme(rest, line, themes)
+    if first.text == _RANGE and rest:
+        return Look(line[rest[0].at :])
     if rest:
-        return Wrong(f"nothing may follow {word}", at, len(rest))
-    if word in _LINE:
-        return Do(_LINE[word])
-    return Refresh() if word == "refresh" else Go(Place(word))
+        return Wrong(f"nothing may follow {first.text}", rest[0].at, len(line) - rest[0].at)
+    if first.text in _LINE:
+        return Do(_LINE[first.text])
+    return Refresh() if first.text == "refresh" else Go(Place(first.text))
 
 
-def _theme(name: str, at: int, themes: Collection[str]) -> Command | Wrong:
+def _verb(said: list[Word]) -> Verb | None:
+    """The verb of two words, else that of one."""
+    both = " ".join(word.text for word in said[:2])
+    one = VERBS.get(said[0].text)
+    if one and one.most == 0 and len(said) > 1 and any(name.startswith(f"{one.name} ") for name in VERBS):
+        one = None  # a group whose second word is none of its own
+    return VERBS.get(both) or one
+
+
+def _unknown(said: list[Word], known: Collection[str]) -> Wrong:
+    group = [name for name in known if name.startswith(f"{said[0].text} ")]
+    if group and len(said) == 1:
+        return Wrong(
+            f"{said[0].text} what? {', '.join(name.partition(' ')[2] for name in group)}", said[0].at, said[0].length
+        )
+    word = said[1] if group else said[0]
+    near = get_close_matches(word.text, [name.partition(" ")[2] for name in group] if group else list(known), 1)
+    return word.wrong(f'no command "{word.text}"{f", did you mean {near[0]}?" if near else ""}')
+
+
+def _theme(rest: list[Word], line: str, themes: Collection[str]) -> Command | Wrong:
+    if not rest:
+        return Wrong("theme NAME: what is missing", len(line), 1)
+    name = line[rest[0].at :]
     if name in themes:
         return Theme(name)
-    return Wrong(f"no theme {name}; there are {', '.join(sorted(themes))}", at, len(name))
+    return Wrong(f"no theme {name}; there are {', '.join(sorted(themes))}", rest[0].at, len(name))
 
 
-def completed(text: str, known: Collection[str]) -> str:
-    """A line whose command is completed as far as that is one way only."""
-    if " " in text or not text:
-        return text
-    fitting = sorted(name for name in known if name.startswith(text))
-    if len(fitting) == 1:
-        return f"{fitting[0]} "
-    while fitting and all(name.startswith(fitting[0][: len(text) + 1]) for name in fitting) and text != fitting[0]:
-        text = fitting[0][: len(text) + 1]
-    return text
+# --- completion
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A line that was completed as far as that is one way only, and the ways it may go on."""
+
+    text: str
+    choices: tuple[str, ...] = ()
+
+
+def completed(
+    text: str, known: Collection[str], themes: Collection[str] = (), domains: Collection[str] = ()
+) -> Completed:
+    """A line with its last word completed: a command, an option, a field of the filter, a state, a destination, a theme."""
+    before, last = _parted(text)
+    ways = sorted(set(_ways(before, last, known, themes, domains)))
+    fitting = [way for way in ways if way.startswith(last) and way != last]
+    if not fitting or not text.strip():
+        return Completed(text)
+    if len(fitting) == 1 and last not in ways:
+        return Completed(text[: len(text) - len(last)] + fitting[0] + ("" if fitting[0][-1] in ":=@" else " "))
+    common = fitting[0]
+    while not all(way.startswith(common) for way in (*fitting, *([last] if last in ways else []))):
+        common = common[:-1]
+    return Completed(text[: len(text) - len(last)] + common, tuple(fitting[:12]))
+
+
+def _parted(text: str) -> tuple[list[str], str]:
+    """The whole words of a line, and the last one that is being typed."""
+    *before, last = text.split(" ")
+    return [word for word in before if word and word != _PROGRAM], last
+
+
+def _ways(
+    before: list[str], last: str, known: Collection[str], themes: Collection[str], domains: Collection[str]
+) -> list[str]:
+    if not before:
+        return [name.partition(" ")[0] for name in known]
+    verb = VERBS.get(" ".join(before[:2])) or VERBS.get(before[0])
+    ways = [name.partition(" ")[2] for name in known if len(before) == 1 and name.startswith(f"{before[0]} ")]
+    if before[0] == "theme":
+        ways += themes
+    if verb is None:
+        return ways
+    if last.startswith("-"):
+        return [f"--{option}" for option in (*verb.options, *verb.flags)]
+    if verb.name in ("suspend", "domain", "report", "dns flush"):
+        ways += domains
+    if verb.filters:
+        ways += [f"{name}:" for name in FIELDS]
+        ways += [f"state:{name}" for name in STATES] if last.startswith("state:") else []
+        ways += [f"{last[:7]}{name}" for name in domains] if last.startswith(("domain:", "domain=")) else []
+    return ways
 
 
 class History:

@@ -1,18 +1,17 @@
 """What is asked before a change that needs words: fields, what they make, and typing in them; pure.
 
-Owned here: those values and the editing of a field. Which forms there are stands in `orders`, how one looks in `present.form`.
+Owned here: those values and which field is typed in. How a line is edited stands in `editing`, which forms there are in `orders`, how one
+looks in `present.form`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from mailtui.control.request import Request
 
-#: Characters in one field: as many as a reason may have.
-LONGEST: Final = 500
+from .editing import Editor
 
 
 class Wrong(ValueError):
@@ -69,14 +68,19 @@ class Filled:
 
 
 class Typing:
-    """The fields of a form while somebody types: their texts, which one is typed in, and where."""
+    """The fields of a form while somebody types: their lines, and which one is typed in."""
 
     def __init__(self, form: Form, values: Mapping[str, str] | None = None) -> None:
-        self._names = [field.name for field in form.fields]
-        self.values = {field.name: (values or {}).get(field.name, field.value) for field in form.fields}
-        missing = (i for i, field in enumerate(form.fields) if field.required and not self.values[field.name])
+        given = values or {}
+        self._lines = {field.name: Editor(given.get(field.name, field.value)) for field in form.fields}
+        self._names = list(self._lines)
+        missing = (i for i, field in enumerate(form.fields) if field.required and not self._lines[field.name].text)
         self.active = next(missing, 0)
-        self.at = len(self.text)
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What stands in the fields."""
+        return {name: edited.text for name, edited in self._lines.items()}
 
     @property
     def last(self) -> bool:
@@ -85,45 +89,26 @@ class Typing:
 
     @property
     def text(self) -> str:
-        """The text of the field that is typed in."""
-        return self.values[self._names[self.active]] if self._names else ""
+        """What stands in the field that is typed in."""
+        return self._line.text
+
+    @property
+    def at(self) -> int:
+        """Where in the field the cursor is."""
+        return self._line.at
 
     def insert(self, text: str) -> None:
-        """Characters at the place of the cursor; what is no character of a line is left out."""
-        taken = "".join(character for character in text if character.isprintable())
-        if self._names and len(self.text) + len(taken) <= LONGEST:
-            self._put(self.text[: self.at] + taken + self.text[self.at :])
-            self.at += len(taken)
+        """Characters at the place of the cursor."""
+        self._line.insert(text)
 
     def key(self, name: str) -> bool:
         """What an editing key does; False when it is none."""
-        text, at = self.text, self.at
-        match name:
-            case "tab" | "down" | "shift+tab" | "up":
-                step = 1 if name in ("tab", "down") else -1
-                self.active = (self.active + step) % max(len(self._names), 1)
-                self._end()
-            case "left" | "right":
-                self.at = max(0, min(at + (1 if name == "right" else -1), len(text)))
-            case "home" | "ctrl+a":
-                self.at = 0
-            case "end" | "ctrl+e":
-                self._end()
-            case "backspace" if at:
-                self._put(text[: at - 1] + text[at:])
-                self.at -= 1
-            case "delete":
-                self._put(text[:at] + text[at + 1 :])
-            case "ctrl+u":
-                self._put(text[at:])
-                self.at = 0
-            case _:
-                return False
-        return True
+        if name in ("tab", "down", "shift+tab", "up"):
+            step = 1 if name in ("tab", "down") else -1
+            self.active = (self.active + step) % max(len(self._names), 1)
+            return self._line.key("end")
+        return self._line.key(name)
 
-    def _put(self, text: str) -> None:
-        if self._names:
-            self.values[self._names[self.active]] = text
-
-    def _end(self) -> None:
-        self.at = len(self.text)
+    @property
+    def _line(self) -> Editor:
+        return self._lines[self._names[self.active]] if self._names else Editor()

@@ -19,10 +19,10 @@ _TAKEN: Final = {"ctrl+i": "tab", "ctrl+m": "enter", "ctrl+h": "backspace", "ctr
 
 
 def load(path: Path) -> dict[str, str]:
-    """Keys by the id of their action, as `[keys]` of a file says; nothing when there is no file. ConfigError."""
+    """Keys by the id of their action, as `[keys]` of a file says; nothing when there is no file for us. ConfigError."""
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):  # also in somebody else's home, as `sudo -u` may leave it to us
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from None

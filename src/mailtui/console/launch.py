@@ -6,14 +6,13 @@ whether it was started for the occasion, is the command line's business.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-
-from mailtui.errors import EX_UNAVAILABLE, ControlError
 
 #: Read by Textual when it is imported.
 _SETTINGS: Final = {"TEXTUAL_ANIMATIONS": "none", "TEXTUAL_SMOOTH_SCROLL": "0", "ESCDELAY": "50"}
@@ -27,15 +26,20 @@ def home(environ: Mapping[str, str]) -> Path:
 
 @dataclass(frozen=True)
 class Options:
-    """How the console is opened. `leaves` is what happens to the relay when it is left: "" it was there before, "ask" it was started by
-    `run`, "stop" it is the demo's."""
+    """How the console is opened. `slow` is for a line on which octets count; `plain` prints lines, one look in `interval` seconds.
+    `leaves` is what happens to the relay when it is left: "" it was there before, "ask" it was started by `run`, "stop" it is the
+    demo's."""
 
     socket: Path
     theme: str = ""
     ascii: bool = False
     read_only: bool = False
+    slow: bool = False
+    plain: bool = False
+    interval: float = 5.0
     leaves: str = ""
     hint: str = ""
+    mouse: bool = True
     home: Path = field(default_factory=lambda: home(os.environ))
 
 
@@ -49,21 +53,26 @@ class Ended:
 
 def unfit(environ: Mapping[str, str]) -> str:
     """Why no screen can be drawn here; "" when it can."""
-    lines = "`mailtui status` and `mailtui queue list` print lines"
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return f"the console needs a terminal; {lines}"
+        return "there is no terminal"
     if environ.get("TERM", "") in ("dumb", "unknown", ""):
-        return f"the console cannot draw on this terminal (TERM={environ.get('TERM', '')}); {lines}"
+        return f"the terminal cannot be drawn on (TERM={environ.get('TERM', '')})"
     return ""
 
 
 def open_console(options: Options) -> Ended:
-    """Draw until the operator leaves. ControlError when there is nothing to draw on, ConfigError for a wrong theme or keymap."""
-    if problem := unfit(os.environ):
-        raise ControlError("terminal", problem, exit_code=EX_UNAVAILABLE)
+    """Draw, or print lines, until the operator leaves. ConfigError for a wrong theme or keymap."""
+    problem = unfit(os.environ)
+    if options.plain or problem:
+        if not options.plain:
+            sys.stderr.write(f"mailtui: {problem}: lines about what changes, as with --plain\n")
+        from .plain import follow
+
+        return Ended(follow(options.socket, options.interval))
     os.environ.update({name: value for name, value in _SETTINGS.items() if name not in os.environ})
+    gc.disable()  # what a start makes stays
     from .app import Console
 
     console = Console(options)
-    ended = console.run(mouse=True)
+    ended = console.run(mouse=options.mouse and not options.slow)
     return ended if isinstance(ended, Ended) else Ended(console.return_code or 0)

@@ -11,15 +11,19 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, TypeVar, cast
 
-from mailtui.control.api import Content, Entry, Log, Status
+from mailtui.control.api import Content, Entry, Gap, Log, Status
 from mailtui.control.client import Client
 from mailtui.control.request import Request
 from mailtui.control.results import StatusView
 from mailtui.errors import ControlError, MailtuiError, RelayNotRunning, Unavailable
+from mailtui.events import Accepted
+
+from .when import USUAL, When
 
 R = TypeVar("R")
 
@@ -31,7 +35,12 @@ BUSY, QUIET = 1.0, 5.0
 #: Seconds without an answer after which the data is called stale.
 STALE_AFTER: Final = 4.0
 _AGAIN: Final = 1.0
+#: Answers that are kept: ordinarily, and in a frozen picture, to which those belong that were at most so many seconds old.
 _REMEMBERED: Final = 64
+_PICTURE: Final = 1024
+_FITS: Final = 10.0
+#: Seconds after which what is read into a picture in which nothing came is told from it.
+_SOON: Final = 1.0
 
 
 class State(StrEnum):
@@ -40,6 +49,7 @@ class State(StrEnum):
     LIVE = "LIVE"
     STALE = "STALE"
     FROZEN = "FROZEN"
+    PAST = "AT"
     OFFLINE = "OFFLINE"
 
 
@@ -63,8 +73,14 @@ class Link:
         self._answers: dict[Request[object], tuple[float, object]] = {}
         self._answered = self._refreshed = float("-inf")
         self._dirty = True
+        self._hurried = False
+        self.when = When()
         self.frozen_at: float | None = None
+        self.came, self.missed = 0, False  # recipients taken in since the picture stands, and whether there may be more
+        self._stood = 0.0
+        self.read_at: float | None = None  # when something was asked that the frozen picture had no answer to
         self.watched = True
+        self.slow = False
         self.offline = ""
         self.status: StatusView | None = None
 
@@ -74,11 +90,20 @@ class Link:
             self._open.set()
             while True:
                 try:
-                    async for _ in self._client.events(Log(limit=0, follow=True)):
-                        self._dirty = True
+                    async for entry in self._client.events(Log(limit=0, follow=True)):
+                        self.heard(entry)
                 except MailtuiError as error:
                     self._failed(error)
+                self.missed = self.frozen
                 await asyncio.sleep(_AGAIN)
+
+    def heard(self, entry: Entry) -> None:
+        """Something happened: what is shown may be stale, or there is more than the frozen picture shows."""
+        self._dirty = True
+        if isinstance(entry.event, Accepted):
+            self.came += entry.event.recipients
+        elif isinstance(entry.event, Gap):
+            self.missed = True
 
     # --- asking
 
@@ -86,6 +111,7 @@ class Link:
         """The relay's answer, or one to the same question that is at most `within` seconds old."""
         known = self._answers.get(cast("Request[object]", request))
         if known and (self.frozen or self._clock() - known[0] < within):
+            self._read(known[0])
             return cast("R", known[1])
         await self._open.wait()
         if not request.changes:
@@ -96,6 +122,11 @@ class Link:
             return self._failed(error)
         self._arrived(request, answer)
         return answer
+
+    def known(self, kind: type[Request[R]]) -> R | None:
+        """The latest answer to a question of this kind, however old; None when there was none."""
+        found = (answer for request, (_, answer) in reversed(self._answers.items()) if isinstance(request, kind))
+        return cast("R | None", next(found, None))
 
     async def follow(self, log: Log) -> AsyncGenerator[Entry | Trouble, None]:
         """Events as they come; the last that is told is why there are no more."""
@@ -134,8 +165,15 @@ class Link:
             return
         self._answers.pop(cast("Request[object]", request), None)
         self._answers[cast("Request[object]", request)] = (self._answered, answer)
-        if len(self._answers) > _REMEMBERED:
+        self._read(self._answered)
+        if len(self._answers) > (_PICTURE if self.frozen else _REMEMBERED):
             del self._answers[next(iter(self._answers))]
+
+    def _read(self, answered: float) -> None:
+        """Remember that part of a frozen picture is of later, where that may make a difference."""
+        late = answered - self._stood
+        if self.frozen_at is not None and late > (0.0 if self.came or self.missed else _SOON):
+            self.read_at = self.frozen_at + late
 
     def _failed(self, error: MailtuiError) -> Trouble:
         refused = isinstance(error, ControlError) and error.code in ("forbidden", "version")
@@ -161,19 +199,20 @@ class Link:
 
     def due(self) -> bool:
         """Whether what is shown should be asked for again now; saying so begins the next interval."""
-        if self.frozen:
+        if self.frozen and not self._hurried:
             return False
-        interval = BUSY if self._dirty and self.watched else QUIET
+        busy = self._dirty and self.watched and not self.slow and self.when.at is None
+        interval = BUSY if busy else QUIET
         if self.offline:
             interval = BUSY
         if self._clock() - self._refreshed < interval:
             return False
-        self._refreshed, self._dirty = self._clock(), False
+        self._refreshed, self._dirty, self._hurried = self._clock(), False, False
         return True
 
     def hurry(self) -> None:
-        """Let the next look be now."""
-        self._refreshed = float("-inf")
+        """Let the next look be now, also at a frozen picture: another part of it is wanted."""
+        self._refreshed, self._hurried = float("-inf"), True
 
     async def beat(self) -> None:
         """The question that is asked in every interval."""
@@ -187,9 +226,52 @@ class Link:
         return self.frozen_at is not None
 
     def freeze(self) -> None:
-        """Stop the picture, or let it go on."""
-        self.frozen_at = time.time() if self.frozen_at is None else None
-        self.hurry()
+        """Stop the picture, or let it go on. What was asked long before is no part of it."""
+        self.came, self.missed, self.read_at = 0, False, None
+        if self.frozen:
+            self.frozen_at = None
+            self._answers.clear()
+            self.hurry()
+            return
+        self.frozen_at, self._stood, self._hurried = time.time(), self._clock(), False
+        old = self._stood - _FITS
+        self._answers = {question: known for question, known in self._answers.items() if known[0] >= old}
+
+    # --- the time that is looked at
+
+    @property
+    def now(self) -> datetime:
+        """The present, or when the picture was frozen."""
+        return datetime.now(UTC) if self.frozen_at is None else datetime.fromtimestamp(self.frozen_at, UTC)
+
+    @property
+    def end(self) -> datetime:
+        """The end of what is looked at: a moment of the past, or now."""
+        return self.now if self.when.at is None else datetime.fromtimestamp(self.when.at, UTC)
+
+    @property
+    def past(self) -> bool:
+        """Whether what is looked at is the past."""
+        return self.when.at is not None
+
+    def range(self, usual: int = USUAL) -> tuple[str, str]:
+        """From when until when, for a question; open where it goes on with the present."""
+        if self.past or self.frozen:
+            return self.when.bounds(self.now.timestamp(), usual)
+        return f"{self.when.seconds(usual)}s", ""
+
+    def moment(self) -> tuple[str, str]:
+        """The last minutes of what is looked at, for a question about how it stood then."""
+        return When(300, self.when.at).bounds(self.now.timestamp())
+
+    def compared(self) -> tuple[str, str]:
+        """The window that is compared with the day before it, and when it ends ("": now), for a question."""
+        window = f"{self.when.compared}s"
+        return window, self.when.bounds(self.now.timestamp())[1] if self.past else ""
+
+    def fresh(self, least: float, usual: int = USUAL) -> float:
+        """Seconds for which an answer about the range is good enough: a long one changes slowly, the past not at all."""
+        return max(least, 60.0 if self.past else self.when.seconds(usual) / 720)
 
     @property
     def age(self) -> float:
@@ -203,5 +285,7 @@ class Link:
             return State.FROZEN
         if self.offline:
             return State.OFFLINE
+        if self.past:
+            return State.PAST
         late = STALE_AFTER if self.watched else STALE_AFTER + QUIET
         return State.STALE if self.age > max(late, QUIET + 2.0) else State.LIVE

@@ -12,6 +12,8 @@ from typing import Final
 
 from mailtui.views import QueueRow
 
+from .grammar import words as split
+
 #: What needs no quotes in a filter, and no wildcard is in it.
 _PLAIN: Final = re.compile(r'[^\s"(),*?]+')
 
@@ -62,9 +64,65 @@ def of_recipient(row: QueueRow, reply: str) -> Offers:
     return Offers(words, texts, row.id)
 
 
+def values(*given: tuple[str, str, str]) -> tuple[Choice, ...]:
+    """Key, field and value each, as words of a filter; those without a value are left out."""
+    return tuple(Choice(key, field, word(field, value)) for key, field, value in given if value)
+
+
+def texts(*given: tuple[str, str, str]) -> tuple[Choice, ...]:
+    """Key, label and text each; those without a text are left out."""
+    return tuple(Choice(*one) for one in given if one[2])
+
+
+def command(*words: str) -> str:
+    """A line for the shell."""
+    return shlex.join(["mailtui", *words])
+
+
+def of_destination(name: str, site: str = "", kind: str = "") -> Offers:
+    """What a destination has, and the site and kind of failure it stands for."""
+    told = texts(
+        ("d", "domain", name), ("h", "site", site), ("c", "command", command("queue", "list", word("domain", name)))
+    )
+    return Offers(values(("d", "domain", name), ("h", "site", site), ("c", "class", kind)), told)
+
+
+def of_failure(site: str, kind: str, code: str, reply: str, filter: str) -> Offers:
+    """What a kind of failure has; `filter` finds its messages."""
+    words = values(("h", "site", site), ("c", "class", kind), ("r", "code", code))
+    whole = (Choice("f", "its messages", filter),) if filter else ()
+    shown = command("queue", "list", filter) if filter else ""
+    return Offers(
+        (*words, *whole),
+        texts(("h", "site", site), ("r", "reply", reply), ("f", "filter", filter), ("c", "command", shown)),
+    )
+
+
+def of_entry(entry: str, proof: str) -> Offers:
+    """What an entry of the suppression list has: an address, or @ and a domain."""
+    words = (
+        values(("d", "domain", entry[1:]))
+        if entry.startswith("@")
+        else values(("t", "to", entry), ("d", "domain", entry.rpartition("@")[2]))
+    )
+    return Offers(
+        words,
+        texts(
+            ("a", "address", entry), ("r", "evidence", proof), ("c", "command", command("suppress", "lookup", entry))
+        ),
+    )
+
+
 def narrowed(filter: str, added: str, without: bool = False) -> str:
     """A filter and one word more, or without what that word finds. What is there already is not added twice."""
-    more = f"not {added}" if without else added
+    several = len(split(added)) > 1
+    more = (
+        f"not {f'({added})' if several else added}"
+        if without
+        else f"({added})"
+        if several and filter.strip()
+        else added
+    )
     if not filter.strip():
         return more
     if filter == more:

@@ -30,7 +30,8 @@ from .forms import Field, Form, Order, Wrong
 
 _FOREVER: Final = "until resumed"
 _REASON: Final = Field("reason", hint="why, for those who come after", required=True)
-_MAYBE: Final = Field("reason", hint="why; may be empty")
+#: A reason that may be left out.
+MAYBE: Final = Field("reason", hint="why; may be empty")
 #: What kinds of thing can be suspended by their name, as `kind:name`.
 _NAMED: Final = tuple(kind for kind in get_args(Kind) if kind not in WHOLE)
 _LISTED_FOR: Final = re.compile("[a-z][a-z0-9-]{0,39}", re.ASCII)
@@ -64,7 +65,7 @@ def reroute(routes: str, selection: Sequence[str]) -> Form:
     """By which route; `routes` names those there are, "" when that is not known. `selection` is what goes that way, as words."""
 
     def build(values: Mapping[str, str]) -> Order:
-        return _order(api.Reroute(to=values["to"]), "reroute", "--to", values["to"], *selection)
+        return order(api.Reroute(to=values["to"]), "reroute", "--to", values["to"], *selection)
 
     field = Field("to", hint=routes or "mx, or a configured host[:port]", required=True)
     return Form("Reroute", "reroute", (field,), build, plans=True)
@@ -88,10 +89,8 @@ def _suppressed(values: Mapping[str, str]) -> Order:
     if not _LISTED_FOR.fullmatch(reason):
         raise Wrong("a reason here is a class: letters a-z, digits and -, such as no-such-user")
     until = UNSET if not ends else None if ends == "never" else datetime.now(UTC) + lasts(ends)
-    words = [*_given("--reason", "" if reason == MANUAL else reason), *_given("--for", ends.replace(" ", ""))]
-    return _order(
-        SuppressAdd(entry, reason, until, note), "suppress add", *words, *_given("--note", note), *_last(entry)
-    )
+    words = [*given("--reason", "" if reason == MANUAL else reason), *given("--for", ends.replace(" ", ""))]
+    return order(SuppressAdd(entry, reason, until, note), "suppress add", *words, *given("--note", note), *_last(entry))
 
 
 def pause(about: About) -> Form | str:
@@ -107,7 +106,7 @@ def suspend(what: str) -> Form:
     """A destination (or `site:NAME`, `delivery`, ...) that gets nothing for a while."""
     fields = (
         Field("what", what, "a destination; site:N, sender:N, user:N, delivery, intake", required=True),
-        Field("for", "1h", f"30m, 2h, 1d12h; or: {_FOREVER}", required=True),
+        Field("for", "1h", f"30m, 2h, 1d12h, until 18:00; or: {_FOREVER}", required=True),
         _REASON,
     )
     return Form("Suspend", "suspend", fields, _suspended, ("What waits for it stays in the queue, untried.",))
@@ -115,10 +114,23 @@ def suspend(what: str) -> Form:
 
 def _suspended(values: Mapping[str, str]) -> Order:
     what, ends, reason = values["what"], values["for"], values["reason"]
-    kind, name = _thing(what)
-    until = None if ends == _FOREVER else datetime.now(UTC) + lasts(ends)
-    words = ("--until", "resumed") if until is None else ("--for", ends.replace(" ", ""))
-    return _order(Suspend(kind, reason, name, until), "suspend", *words, "--reason", reason, *_called(kind, name))
+    kind, name = thing(what)
+    until, words = _end(ends)
+    return order(Suspend(kind, reason, name, until), "suspend", *words, "--reason", reason, *_called(kind, name))
+
+
+def _end(text: str) -> tuple[datetime | None, tuple[str, str]]:
+    """When a suspension ends, None when somebody resumes it; and the option that says so. Wrong."""
+    if not text.startswith("until"):
+        return datetime.now(UTC) + lasts(text), ("--for", text.replace(" ", ""))
+    said = text.removeprefix("until").strip()
+    if said == "resumed":
+        return None, ("--until", said)
+    try:
+        at = datetime.fromtimestamp(times.coming(said, datetime.now(UTC).timestamp()), UTC)
+    except times.TimeError as error:
+        raise Wrong(f"{error}, or {_FOREVER}") from None
+    return at, ("--until", said)
 
 
 def resume(one: Suspension) -> Form:
@@ -126,20 +138,20 @@ def resume(one: Suspension) -> Form:
 
     def build(values: Mapping[str, str]) -> Order:
         reason = values["reason"]
-        words = (*_given("--reason", reason), *_called(one.kind, one.name))
-        return _order(Resume(one.kind, one.name, reason), "resume", *words)
+        words = (*given("--reason", reason), *_called(one.kind, one.name))
+        return order(Resume(one.kind, one.name, reason), "resume", *words)
 
     facts = [f"Resume {named(one.kind, one.name)}, suspended by {one.actor}: {one.reason or 'no reason was given'}"]
     if one.kind in STOPS_DELIVERY:
         facts.append(f"It keeps back {plural(one.waiting, 'recipient')}; they go out a little at a time.")
-    return Form("Resume", "resume", (_MAYBE,), build, tuple(facts))
+    return Form("Resume", "resume", (MAYBE,), build, tuple(facts))
 
 
 def hold_rule(about: About) -> Form:
     """New mail to hold."""
     fields = (
         Field("filter", "", "from: to: domain: user: client: subject: size: …", required=True),
-        Field("for", "", "2h; empty: until the rule is removed"),
+        Field("for", "", "2h, until 18:00; empty: until the rule is removed"),
         _REASON,
     )
     return Form("Hold rule", "add", fields, _ruled, ("New mail that this finds is held until it is released.",))
@@ -147,10 +159,12 @@ def hold_rule(about: About) -> Form:
 
 def _ruled(values: Mapping[str, str]) -> Order:
     filter, ends, reason = values["filter"], values["for"].replace(" ", ""), values["reason"]
+    until = ends.removeprefix("until") if ends.startswith("until") else ""
+    ends = "" if until else ends
     if ends:
         lasts(ends)
-    words = (*_given("--for", ends), "--reason", reason, *_last(filter))
-    return _order(HoldRuleAdd(filter, ends, "", reason), "holdrule add", *words)
+    words = (*given("--for", ends), *given("--until", until), "--reason", reason, *_last(filter))
+    return order(HoldRuleAdd(filter, ends, until, reason), "holdrule add", *words)
 
 
 def add(about: About) -> Form | str:
@@ -179,24 +193,24 @@ def remove(about: About) -> Form | str:
 
 def _unsuppressed(one: Suppression) -> Form:
     def build(values: Mapping[str, str]) -> Order:
-        words = (*_given("--reason", values["reason"]), *_last(one.entry))
-        return _order(SuppressRemove((one.entry,), values["reason"], 1), "suppress remove", *words)
+        words = (*given("--reason", values["reason"]), *_last(one.entry))
+        return order(SuppressRemove((one.entry,), values["reason"], 1), "suppress remove", *words)
 
     facts = (f"{one.entry} gets mail again. It stands there for {one.reason}, by {one.source}.", one.evidence)
-    return Form("Remove from the suppression list", "remove", (_MAYBE,), build, tuple(filter(None, facts)))
+    return Form("Remove from the suppression list", "remove", (MAYBE,), build, tuple(filter(None, facts)))
 
 
 def _unruled(one: HoldRule) -> Form:
     def build(values: Mapping[str, str]) -> Order:
-        words = (*_given("--reason", values["reason"]), str(one.rule))
-        return _order(HoldRuleRemove(one.rule, values["reason"]), "holdrule remove", *words)
+        words = (*given("--reason", values["reason"]), str(one.rule))
+        return order(HoldRuleRemove(one.rule, values["reason"]), "holdrule remove", *words)
 
     facts: tuple[str, ...] = (f"Rule {one.rule} holds no more new mail of: {one.filter}",)
     if one.held:
         facts += (
             f"It held {plural(one.held, 'recipient')}; `mailtui release rule:{one.rule}` gives back what still is.",
         )
-    return Form("Remove hold rule", "remove", (_MAYBE,), build, facts)
+    return Form("Remove hold rule", "remove", (MAYBE,), build, facts)
 
 
 def undo(about: About) -> Form | str:
@@ -210,9 +224,9 @@ def undo(about: About) -> Form | str:
         return f"action {row.action} is still being applied"
 
     def build(values: Mapping[str, str]) -> Order:
-        return _order(
+        return order(
             api.Undo(action=row.action, reason=values["reason"]),
-            *("undo", *_given("--reason", values["reason"]), str(row.action)),
+            *("undo", *given("--reason", values["reason"]), str(row.action)),
         )
 
     facts: tuple[str, ...] = (
@@ -220,17 +234,19 @@ def undo(about: About) -> Form | str:
     )
     if row.filter:
         facts += (row.filter,)
-    return Form("Undo", "undo", (_MAYBE,), build, facts)
+    return Form("Undo", "undo", (MAYBE,), build, facts)
 
 
 # --- commands
 
 
-def _order(request: object, verb: str, *words: str) -> Order:
+def order(request: object, verb: str, *words: str) -> Order:
+    """An order and its command."""
     return Order(cast("Request[object]", request), shlex.join(["mailtui", *verb.split(), *words]))
 
 
-def _given(option: str, value: str) -> tuple[str, ...]:
+def given(option: str, value: str) -> tuple[str, ...]:
+    """An option with its value, unless there is none."""
     return (option, value) if value else ()
 
 
@@ -239,7 +255,7 @@ def _last(word: str) -> tuple[str, ...]:
     return ("--", word) if word.startswith("-") else (word,)
 
 
-def _thing(text: str) -> tuple[Kind, str]:
+def thing(text: str) -> tuple[Kind, str]:
     """`example.org`, `site:mx.example.org`, `delivery` as kind and name."""
     if text in WHOLE:
         return text, ""

@@ -14,7 +14,7 @@ from textual.content import Content
 from textual.fuzzy import FuzzySearch
 
 from .actions import ACTIONS
-from .commands import Command, Theme
+from .meaning import Command, Theme
 from .present.help import key_names
 
 if TYPE_CHECKING:

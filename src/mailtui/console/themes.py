@@ -32,8 +32,11 @@ _STYLE: Final = "mt-cursor-style"
 def load(folder: Path | None) -> dict[str, Theme]:
     """All themes by name; one of the user's folder takes the place of a shipped one of that name. ConfigError names file and key."""
     files = sorted(SHIPPED.glob("*.toml"))
-    if folder is not None and folder.is_dir():
-        files += sorted(folder.glob("*.toml"))
+    try:
+        if folder is not None and folder.is_dir():
+            files += sorted(folder.glob("*.toml"))
+    except PermissionError:
+        pass  # somebody else's home, as `sudo -u` may leave it to us
     themes = [read(path) for path in files]
     return {theme.name: theme for theme in themes}
 

@@ -1,4 +1,4 @@
-"""What is done over and beside the screens: help, the command line, the palette, the filter by a value, and the ways out.
+"""What is done over and beside the screens: help, the palette, the filter by a value, and the ways out.
 
 Owned here: what happens when one of these actions is performed. What is said stands in `present`, keys and typing in `screens`.
 """
@@ -8,27 +8,29 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.app import SuspendNotSupported
 
-from mailtui.control.api import QueueCount, Show
+from mailtui.control.api import Show
 from mailtui.display import plural, size
 from mailtui.text import safe_text
 
 from . import outlets
-from .actions import Action, Scope
-from .commands import Command, Do, Go, History, Refresh, Theme, Wrong, completed, names, read
+from .actions import FILTERS_THE_QUEUE, Action
+from .command_line import CommandLine
 from .link import Trouble
-from .offers import Choice, narrowed
+from .offers import Choice, narrowed, word
 from .palette import palette
 from .place import Place
 from .present import help as helps
-from .present.line import Line, line, wrap
+from .present.line import Line, line
 from .present.transcript import whole
 from .screens.choose import Choose
 from .screens.help import Help
 from .screens.prompt import Asked, Prompt
+from .workers import alone
 
 if TYPE_CHECKING:
     from .app import Console
@@ -39,7 +41,7 @@ class Tools:
 
     def __init__(self, app: Console) -> None:
         self._app = app
-        self._history = History()
+        self._line = CommandLine(app)
 
     def perform(self, action: Action) -> bool:
         """Do an action of the table; False when it is none of these."""
@@ -47,17 +49,24 @@ class Tools:
             case "app.help":
                 self._help()
             case "app.command":
-                self._command()
+                self._line.open()
+            case "filter.edit" if self._app.trail.here.kind in FILTERS_THE_QUEUE:
+                self._app.open(Place("queue"))
+                self._app.view.edit_filter("")
+            case "list.find":
+                self._line.look_up()
+            case "view.trace" if self._app.trail.here.kind != "live":
+                self._trace(action)
             case "filter.add" | "filter.exclude":
                 self._narrow(action, action.id == "filter.exclude")
             case "out.copy":
                 self._copy(action)
             case "out.pager":
-                self._page()
+                self.page(outlets.text(self._app.view.text()))
             case "out.export":
                 self._export()
             case "app.palette":
-                self._app.push_screen(palette(self._app, self.do))
+                self._app.push_screen(palette(self._app, self._line.do))
             case _:
                 return False
         return True
@@ -67,18 +76,29 @@ class Tools:
         kind, now = app.trail.here.kind, app.standing
         app.push_screen(Help(f"Help: {kind}", lambda room: helps.page(kind, app.keys, now, room)))
 
+    def _trace(self, action: Action) -> None:
+        """What happens to the destination under the cursor, from now on."""
+        name = self._app.view.about().destination
+        if name:
+            self._app.open(Place("live", word("domain", name)))
+            self._app.say(f"tracing {name}: T stops after its next attempt, ctrl+x shows everything again", "accent")
+        else:
+            self._app.say(f"{action.label}: no destination is under the cursor", "dim")
+
     # --- the filter
 
     def _narrow(self, action: Action, without: bool) -> None:
         """By the value that is chosen; where there is one only, by that."""
         app, words = self._app, self._app.view.offers().words
-        filter = app.trail.here.subject if app.trail.here.kind == "queue" else app.view.shared.filter
-        if app.trail.here.kind == "overview":
-            filter = ""
+        here = app.trail.here
+        filter = (
+            here.subject if here.kind in ("queue", "live") else app.view.shared.filter if here.kind == "message" else ""
+        )
+        target = "live" if here.kind == "live" else "queue"
 
         def chosen(choice: Choice | None) -> None:
             if choice is not None:
-                app.open(Place("queue", narrowed(filter, choice.value, without)))
+                app.open(Place(target, narrowed(filter, choice.value, without)))
 
         if not words:
             app.say(f"{action.label}: there is nothing under the cursor", "dim")
@@ -101,7 +121,7 @@ class Tools:
         def chosen(choice: Choice | None) -> None:
             if choice is not None:
                 whose = offers.recipient if choice.key == "t" else ""
-                app.run_worker(self._copied(choice, whose), group="tool", exclusive=True)
+                alone(app, partial(self._copied, choice, whose), "tool")
 
         app.push_screen(Choose("Copy", texts), chosen)
 
@@ -122,9 +142,9 @@ class Tools:
             return message
         return whole(message.recipients[0].attempts if message.recipients else (), datetime.now(UTC))
 
-    def _page(self) -> None:
-        app = self._app
-        content, command = outlets.text(app.view.text()), outlets.pager(os.environ)
+    def page(self, content: str) -> None:
+        """Show a text in the user's pager."""
+        app, command = self._app, outlets.pager(os.environ)
         if not command:
             app.say("there is no pager: neither $PAGER nor less nor more", "warn")
             return
@@ -153,7 +173,7 @@ class Tools:
 
     def _named(self, name: str | None) -> None:
         if name and name.strip():
-            self._app.run_worker(self._write(name.strip()), group="tool", exclusive=True)
+            alone(self._app, partial(self._write, name.strip()), "tool")
 
     async def _write(self, name: str) -> None:
         app = self._app
@@ -185,60 +205,3 @@ class Tools:
         if done:
             amount = f"{plural(written, 'row')}, " if file.path.suffix != ".txt" else ""
             app.say(f"wrote {amount}{size(file.octets)}, for you alone (0600): {file.path}", "ok")
-
-    # --- the command line
-
-    def _command(self) -> None:
-        """Opened at once: what is typed next is meant for it."""
-        here = self._app.standing
-        known = names(here.screens, here.place)
-        asked = Asked(":", self._checked, complete=lambda text: completed(text, known))
-        self._app.push_screen(Prompt(asked, self._history), self._entered)
-
-    def _entered(self, text: str | None) -> None:
-        meant = self._read(text or "")
-        if meant is not None and not isinstance(meant, Wrong):
-            self.do(meant)
-
-    def _read(self, text: str) -> Command | Wrong | None:
-        here = self._app.standing
-        return read(text, here.screens, self._app.available_themes, here.place)
-
-    async def _checked(self, text: str) -> Sequence[Line]:
-        """What is wrong with a line; a filter is looked at by the relay."""
-        meant, room = self._read(text), self._app.size.width - 2
-        if isinstance(meant, Wrong):
-            return [line((" " + part, "bad")) for part in meant.lines(text)]
-        filter = _filter(meant)
-        if not filter:
-            return ()
-        counts = await self._app.link.ask(QueueCount(filter=filter))
-        if not isinstance(counts, Trouble) or self._app.link.offline:
-            return ()
-        reason, *where = counts.text.split("\n")[:3]
-        return [line((" " + part, "bad")) for part in (*wrap(reason, room)[:2], *where)]
-
-    def do(self, meant: Command) -> None:
-        """What a command says."""
-        app = self._app
-        match meant:
-            case Go(place):
-                app.open(place)
-            case Theme(name):
-                app.theme = name
-            case Refresh():
-                app.link.hurry()
-                app.action_perform("app.repaint")
-            case Do(action, None):
-                app.action_perform(action.id)
-            case Do(action, Scope() as scope):
-                app.change(action, scope)
-
-
-def _filter(meant: Command | None) -> str:
-    match meant:
-        case Go(place) if place.kind == "queue":
-            return place.subject
-        case Do(_, scope) if scope is not None:
-            return scope.filter
-    return ""

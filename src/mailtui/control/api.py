@@ -14,7 +14,15 @@ from msgspec import Meta
 
 from mailtui.bundles import Bundle
 from mailtui.events import AnyEvent, Event
-from mailtui.findings import DestinationMoment, FailureRow, ForecastRow, IncidentRow, MomentRow, WhyView
+from mailtui.findings import (
+    DestinationFlow,
+    DestinationMoment,
+    FailureRow,
+    ForecastRow,
+    IncidentRow,
+    MomentRow,
+    WhyView,
+)
 from mailtui.shapes import Lifted, SiteShape
 from mailtui.suppressions import ListChange, ListImport, Suppression, SuppressionPage
 from mailtui.suspensions import Suspended, Suspension
@@ -31,7 +39,7 @@ from mailtui.views import (
 )
 
 from . import api_holdrules
-from .api_history import Failures, Samples
+from .api_history import Destinations, Failures, Samples
 from .api_report import Report
 from .api_shaping import ShapingLift, ShapingList
 from .api_suppress import SuppressAdd, SuppressImport, SuppressList, SuppressLookup, SuppressRemove
@@ -128,6 +136,9 @@ class Incidents(Request[tuple[IncidentRow, ...]], frozen=True):
     window: Annotated[
         str, Meta(description="what is now: the last 15m, compared with the day before", max_length=32)
     ] = "15m"
+    at: Annotated[
+        str, Meta(description="as it was at a past moment: 2h (ago), 03:10; the last two days", max_length=32)
+    ] = ""
     limit: Limit = 100
 
 
@@ -234,6 +245,7 @@ class Audit(Request[tuple[AuditRow, ...]], frozen=True):
     actor: Annotated[str, Meta(description="only of those whose name (or claim) contains this", max_length=100)] = ""
     verb: Annotated[str, Meta(description="only this verb; suppress means all of suppress.*", max_length=40)] = ""
     since: Annotated[str, Meta(description="only since then: 2h, 09:00, 2026-11-22T09:00Z", max_length=32)] = ""
+    until: Annotated[str, Meta(description="only up to then", max_length=32)] = ""
 
 
 class DnsFlush(Request[Flushed], frozen=True):
@@ -327,7 +339,7 @@ REQUESTS: Final[dict[str, type[Request[object]]]] = {
     request.name: cast("type[Request[object]]", request)
     for request in (
         *(Status, QueueList, QueueCount, QueueDomains, QueueReasons, QueueAges, Show),
-        *(Why, Incidents, Samples, Failures, Forecast, Report),
+        *(Why, Incidents, Samples, Failures, Destinations, Forecast, Report),
         *(Retry, Hold, Release, Purge, Bounce, Reroute),
         *(Undo, Cancel, Audit),
         *(DnsFlush, Reload, Drain, Stop, Prune, Backup),
@@ -359,6 +371,7 @@ class Service(api_holdrules.Answers, Protocol):
     async def incidents(self, request: Incidents) -> tuple[IncidentRow, ...]: ...
     async def samples(self, request: Samples) -> tuple[MomentRow, ...] | tuple[DestinationMoment, ...]: ...
     async def failures(self, request: Failures) -> tuple[FailureRow, ...]: ...
+    async def destinations(self, request: Destinations) -> tuple[DestinationFlow, ...]: ...
     async def forecast(self, request: Forecast) -> tuple[ForecastRow, ...]: ...
     async def report(self, request: Report) -> Bundle: ...
     async def retry(self, request: Retry, actor: str) -> Affected | Preview: ...

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from mailtui.findings import DestinationMoment, FailureRow, MomentRow
+from mailtui.findings import DestinationFlow, DestinationMoment, FailureRow, MomentRow
 
 from .request import Request
 
@@ -42,6 +42,16 @@ class Failures(Request[tuple[FailureRow, ...]], frozen=True):
     """What failed in a past range of time, by destination and kind of reply, the most first."""
 
     name = "failures"
+    since: Since = "1h"
+    until: Until = ""
+    destination: Destination = ""
+    limit: Limit = 100
+
+
+class Destinations(Request[tuple[DestinationFlow, ...]], frozen=True):
+    """What was tried at each destination in a past range of time, the most first."""
+
+    name = "destinations"
     since: Since = "1h"
     until: Until = ""
     destination: Destination = ""

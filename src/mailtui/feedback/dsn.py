@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import UTC, datetime
-from email.utils import format_datetime
+import time
 from typing import Final, NamedTuple
 
 import msgspec
@@ -25,9 +24,11 @@ from mailtui.report import Composed, Kind, Original, Report, ReportedRecipient
 LARGEST: Final = 128 * 1024
 _LARGEST_FIELDS: Final = 56 * 1024
 _LARGEST_HEADER: Final = 48 * 1024
-_LARGEST_LINE: Final = 998
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 _PLAIN_LINE: Final = re.compile(rb"[\t\x20-\x7e]{0,998}")
+_LINES: Final = re.compile(rb"(?:[^\r\n\0]{0,998}\r\n)*[^\r\n\0]{0,998}")
 _MESSAGE_ID: Final = re.compile(
     r"<?([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,250}@[A-Za-z0-9!#$%&'*+/=?^_`{|}~.:\[\]-]{1,250})>?"
 )
@@ -96,7 +97,10 @@ def _header(report: Report, postmaster: str, own_id: str, now: float, boundary: 
 
 
 def _date(seconds: float) -> str:
-    return format_datetime(datetime.fromtimestamp(seconds, UTC))
+    """As RFC 5322 3.3 writes it; a third of the time that `email.utils` takes, four times a DSN."""
+    at = time.gmtime(seconds)
+    day, month = _DAYS[at.tm_wday], _MONTHS[at.tm_mon - 1]
+    return f"{day}, {at.tm_mday:02} {month} {at.tm_year:04} {at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02} +0000"
 
 
 def _to(sender: Address) -> str:
@@ -249,10 +253,7 @@ def _returned_header(lines: list[bytes]) -> _Part:
 
 def _canonical(data: bytes) -> bool:
     """Whether `data` can travel as it is: CRLF only, no NUL, no line above 998 octets."""
-    lines = data.split(b"\r\n")
-    return b"\0" not in data and all(
-        len(line) <= _LARGEST_LINE and b"\r" not in line and b"\n" not in line for line in lines
-    )
+    return _LINES.fullmatch(data) is not None
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -17,6 +17,7 @@ from mailtui.report import Kind, Report, ReportedRecipient
 
 #: Octets, as encoded, of all that is said about single recipients.
 ROOM: Final = 14 * 1024
+_WIDTH: Final = 76
 #: Recipients named one by one; the machine part has all of them.
 NAMED: Final = 50
 
@@ -116,10 +117,8 @@ def write(report: Report, hostname: str, postmaster: str) -> list[str]:
         *_about(report),
         "",
         *_recipients(report),
-        *_wrap(
-            f"If you need help, forward this whole message to {postmaster}."
-            f" It is about the message that has the queue id {report.queue_id} there."
-        ),
+        *_wrap(f"If you need help, forward this whole message to {postmaster}."),
+        *_wrap(f"It is about the message that has the queue id {report.queue_id} there."),
     ]
 
 
@@ -193,12 +192,18 @@ def _answer(recipient: ReportedRecipient) -> list[str]:
     return [*_wrap(who, "  "), *_wrap(said, "    ")]
 
 
-@functools.lru_cache(256)  # much of what is said is said in every DSN
 def _wrap(text: str, indent: str = "", hanging: int = 0) -> tuple[str, ...]:
+    if text and len(indent) + len(text) <= _WIDTH and text.isprintable() and text == text.strip():
+        return (indent + text,)
+    return _wrapped(text, indent, hanging)
+
+
+@functools.lru_cache(256)  # much of what is said is said in every DSN
+def _wrapped(text: str, indent: str, hanging: int) -> tuple[str, ...]:
     return tuple(
         textwrap.wrap(
             text,
-            width=76,
+            width=_WIDTH,
             initial_indent=indent,
             subsequent_indent=indent + " " * hanging,
             break_long_words=False,

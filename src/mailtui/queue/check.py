@@ -12,11 +12,17 @@ from typing import Final
 import msgspec
 
 from mailtui.model import CONTENT_BITS, RECIPIENT_BITS, encode_id
+from mailtui.queue.aging import QUARTER
 from mailtui.queue.database import migrations, open_reader
 
 #: Findings of one kind that are listed; the rest is counted.
 LISTED: Final = 20
 
+_AGES: Final = (
+    "SELECT count(*) FROM (SELECT lane, quarter, sum(n) FROM (SELECT lane, quarter, n FROM age UNION ALL"
+    f" SELECT lane, (id >> {RECIPIENT_BITS}) / {QUARTER}, -1 FROM recipient WHERE id <= (SELECT aged FROM waiting)"
+    " AND state IN ('queued', 'sending', 'deferred', 'held')) GROUP BY 1, 2 HAVING sum(n) <> 0)"
+)
 _WAITS: Final = "state IN ('queued', 'sending', 'deferred', 'held')"
 
 
@@ -129,6 +135,14 @@ def _counts(db: sqlite3.Connection) -> list[Finding]:
     ).fetchone()[0]
     if differing:
         found.append(Finding(False, f"the tally differs from the rows in {differing} places"))
+    differing = db.execute(_AGES).fetchone()[0]
+    if differing:
+        found.append(Finding(False, f"the counts by age differ from the rows in {differing} places"))
+    told, messages = db.execute(
+        "SELECT messages, (SELECT count(*) FROM message WHERE unfinished > 0) FROM waiting"
+    ).fetchone() or (None, 0)
+    if told != messages:
+        found.append(Finding(False, f"the counter says that {told} messages wait, there are {messages}"))
     return found + _listed(
         db,
         "{} counts its unfinished recipients wrongly",

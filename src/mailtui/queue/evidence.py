@@ -17,8 +17,12 @@ from mailtui.queue.measures import first_row
 from mailtui.queue.reader import Reader, Row
 from mailtui.views import moment, moment_or_none
 
-#: Latest failures among which samples are chosen; recent attempts whose TLS is looked at, and lines of that; failure minutes; actions.
+#: Latest failures of all destinations, latest that wait in each group, and latest recipients among which samples and deliveries are
+#: looked for; seconds a search may take; attempts whose TLS is looked at, and lines of that; failure minutes; actions.
 LATEST: Final = 20_000
+OF_EACH: Final = 200
+DELIVERED: Final = 50_000
+SECONDS: Final = 2.0
 ATTEMPTS: Final = 500
 MAX_TLS: Final = 50
 MAX_MINUTES: Final = 20_000
@@ -38,15 +42,24 @@ _FAILED: Final = (
     "SELECT t.minute, f.class, 0, sum(t.deferred), sum(t.bounced) FROM failure t JOIN fingerprint f ON f.id = t.fingerprint"
     f" WHERE t.minute >= ? AND t.lane {_IN_LANES} GROUP BY 1, 2 ORDER BY 1, 2 LIMIT {MAX_MINUTES}"
 )
+#: Failed attempts (?1 on) of its lanes (?2): no index leads from a destination to its history, but one to what waits.
+_TRIED: Final = (
+    f"tried AS MATERIALIZED (SELECT t.* FROM (SELECT * FROM (SELECT recipient, n FROM attempt INDEXED BY attempt_failed WHERE ended > ?1"
+    f" AND fingerprint > 0 ORDER BY ended DESC LIMIT {LATEST}) UNION SELECT a.recipient, a.n FROM (SELECT DISTINCT lane, fingerprint"
+    " FROM tally WHERE lane IN (SELECT value FROM json_each(?2)) AND n > 0 AND fingerprint > 0"
+    " AND state IN ('queued', 'sending', 'deferred', 'held')) g CROSS JOIN attempt a ON a.recipient IN (SELECT w.id FROM recipient w"
+    " INDEXED BY recipient_group WHERE w.lane = g.lane AND w.fingerprint = g.fingerprint"
+    f" AND w.state IN ('queued', 'sending', 'deferred', 'held') ORDER BY w.id DESC LIMIT {OF_EACH})"
+    " WHERE a.ended > ?1 AND a.fingerprint > 0) p CROSS JOIN recipient r ON r.id = p.recipient"
+    " AND r.lane IN (SELECT value FROM json_each(?2)) CROSS JOIN attempt t ON t.recipient = p.recipient AND t.n = p.n)"
+)
 #: One attempt of each message, because the recipients of a message tell the same; then the best of each group.
 _BEST: Final = "ORDER BY p.silent, p.ended DESC"
 _SAMPLES: Final = (
-    f"SELECT p.recipient, p.n, f.text FROM (SELECT p.*, row_number() OVER (PARTITION BY p.fingerprint {_BEST}) AS rank FROM ("
+    f"WITH {_TRIED} SELECT p.recipient, p.n, f.text FROM (SELECT p.*, row_number() OVER (PARTITION BY p.fingerprint {_BEST}) AS rank FROM ("
     f"SELECT p.*, row_number() OVER (PARTITION BY p.fingerprint, p.recipient >> {RECIPIENT_BITS} {_BEST}) AS place FROM ("
-    "SELECT t.recipient, t.n, t.fingerprint, t.ended, t.preamble + t.dialogue = 0 AS silent FROM attempt t INDEXED BY attempt_failed"
-    f" CROSS JOIN recipient r ON r.id = t.recipient WHERE t.ended > ? AND t.fingerprint > 0 AND r.lane {_IN_LANES}"
-    f" ORDER BY t.ended DESC LIMIT {LATEST}) p) p WHERE p.place = 1) p"
-    " JOIN fingerprint f ON f.id = p.fingerprint WHERE p.rank <= ? ORDER BY p.fingerprint, p.rank"
+    "SELECT t.recipient, t.n, t.fingerprint, t.ended, t.preamble + t.dialogue = 0 AS silent FROM tried t) p) p WHERE p.place = 1) p"
+    " JOIN fingerprint f ON f.id = p.fingerprint WHERE p.rank <= ?3 ORDER BY p.fingerprint, p.rank"
 )
 _GROUPS: Final = (
     f"WITH w AS (SELECT fingerprint, sum(n) AS n FROM tally WHERE lane {_IN_LANES} AND fingerprint > 0 AND n > 0"
@@ -57,11 +70,11 @@ _GROUPS: Final = (
     " WHERE f.id IN (SELECT fingerprint FROM t UNION SELECT fingerprint FROM w) ORDER BY tried DESC, waiting DESC, f.id LIMIT ?"
 )
 _TLS: Final = (
-    "SELECT host, address, tls, count(*), max(ended) FROM ("
-    "SELECT * FROM (SELECT t.host, t.address, t.tls, t.ended FROM attempt t INDEXED BY attempt_failed CROSS JOIN recipient r"
-    f" ON r.id = t.recipient WHERE t.ended > ? AND t.fingerprint > 0 AND r.lane {_IN_LANES} ORDER BY t.ended DESC LIMIT {ATTEMPTS})"
-    " UNION ALL SELECT * FROM (SELECT t.host, t.address, t.tls, t.ended FROM recipient r CROSS JOIN attempt t"
-    f" ON t.recipient = r.id AND t.n = r.attempts WHERE r.id >= ? AND r.state = 'delivered' AND t.ended > ? AND r.lane {_IN_LANES}"
+    f"WITH {_TRIED} SELECT host, address, tls, count(*), max(ended) FROM ("
+    f"SELECT * FROM (SELECT t.host, t.address, t.tls, t.ended FROM tried t ORDER BY t.ended DESC LIMIT {ATTEMPTS})"
+    " UNION ALL SELECT * FROM (SELECT t.host, t.address, t.tls, t.ended FROM (SELECT id, attempts, state, lane FROM recipient"
+    f" WHERE id >= ?3 ORDER BY id DESC LIMIT {DELIVERED}) r CROSS JOIN attempt t ON t.recipient = r.id AND t.n = r.attempts"
+    " WHERE r.state = 'delivered' AND t.ended > ?1 AND r.lane IN (SELECT value FROM json_each(?2))"
     f" ORDER BY r.id DESC LIMIT {ATTEMPTS}))"
     f" WHERE host <> '' GROUP BY 1, 2, 3 ORDER BY 5 DESC LIMIT {MAX_TLS}"
 )
@@ -166,7 +179,7 @@ def _minutes(rows: Sequence[Row]) -> tuple[Minute, ...]:
 
 async def picks(reader: Reader, where: Place, since: float, each: int) -> tuple[Pick, ...]:
     """The latest failed attempts of each group, up to `each` of them, those with a transcript first."""
-    rows = await reader.fetch(_SAMPLES, (since, _json(where.lanes), each))
+    rows = await reader.fetch(_SAMPLES, (since, _json(where.lanes), each), SECONDS)
     return tuple(Pick(*cast("tuple[int, int, str]", row)) for row in rows)
 
 
@@ -175,6 +188,12 @@ async def groups(reader: Reader, where: Place, since: float, limit: int) -> tupl
     lanes = _json(where.lanes)
     rows = await reader.fetch(_GROUPS, (lanes, int(since // 60), lanes, limit))
     return tuple(Kind(*cast("tuple[str, str, str, int, int, float, float]", row)) for row in rows)
+
+
+async def bounded(reader: Reader, since: float) -> bool:
+    """Whether there may be more failures of the window than samples are chosen among."""
+    many = "SELECT count(*) FROM (SELECT 1 FROM attempt INDEXED BY attempt_failed WHERE ended > ? AND fingerprint > 0 LIMIT ?)"
+    return cast("int", (await reader.fetch(many, (since, LATEST + 1)))[0][0]) > LATEST
 
 
 async def from_the_end(reader: Reader, recipient: int, n: int) -> int:
@@ -202,7 +221,7 @@ async def beside(reader: Reader, recipient: int) -> Beside:
 async def tls(reader: Reader, where: Place, since: float, oldest: float) -> tuple[TlsRow, ...]:
     """How the latest attempts were secured, the last first. `oldest` is when mail delivered since then may have come in."""
     lanes = _json(where.lanes)
-    rows = await reader.fetch(_TLS, (since, lanes, first_row(oldest), since, lanes))
+    rows = await reader.fetch(_TLS, (since, lanes, first_row(oldest)), SECONDS)
     return tuple(
         TlsRow(host, address, secured, n, moment(last))
         for host, address, secured, n, last in cast("list[tuple[str, str, str, int, float]]", rows)
@@ -214,7 +233,7 @@ async def actions(reader: Reader, where: Place, since: float) -> tuple[DoneRow, 
     names = [name for name in (where.destination, where.site) if name]
     fields = ("domain", "destination", "site")
     words = [*names, "delivery", *(f"{field}:{name}" for field in fields for name in names)]
-    rows = await reader.fetch(_ACTIONS, (_json(where.lanes), since, _json(words), _json(names)))
+    rows = await reader.fetch(_ACTIONS, (_json(where.lanes), since, _json(words), _json(names)), SECONDS)
     return tuple(map(_done, rows))
 
 

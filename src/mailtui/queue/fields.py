@@ -48,6 +48,12 @@ def _rule(relation: Relation, n: int, now: float) -> Where:
     return compared("r.hold_rule", relation, n)
 
 
+def _action(relation: Relation, n: int, now: float) -> Where:
+    """What an action changed, whatever became of it since."""
+    changed = compared("i.action", relation, n)
+    return Where(f"r.id IN (SELECT i.recipient FROM action_item i WHERE {changed.sql})", changed.params)
+
+
 def _group(relation: Relation, n: int, now: float) -> Where:
     """A kind of reply leads to the lanes in which some wait with it: the tally knows."""
     tallied = compared("t.fingerprint", relation, n)
@@ -185,6 +191,7 @@ _TABLE: Final = (
     measured("tries", "attempts", "attempts made", ":5+", ("number", measures.number), _tries),
     measured("size", "", "octets of the message", ":1MB+", ("size", measures.size), _size),
     measured("rule", "", "hold rule that held it when it was taken in; 0: none", ":4", ("number", measures.number), _rule),
+    measured("action", "", "action of the audit that changed it, with the history", ":12", ("number", measures.number), _action, "id"),
     measured("group", "", "kind of reply, numbered by `queue reasons`; 0: none", ":17", ("number", measures.number), _group, "lane"),
     text("class", "cls", "what the last reply was understood as", ":throttled", column("r.class")),
     Field(

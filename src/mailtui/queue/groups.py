@@ -1,7 +1,7 @@
 """The queue in groups: by destination and by age. Why it waits is in `reasons`.
 
-Owned here: those reads. Counts of destinations come from the tally and the samples, which are kept with every change, so that no
-view has to count the queue; what a filter narrows, and ages, are counted, within the reader's time limit.
+Owned here: those reads. Counts of destinations come from the tally and the samples, and ages from their counters, which are kept with
+every change, so that no view has to count the queue; what a filter narrows is counted, within the reader's time limit.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import msgspec
 
 from mailtui.model import ID_EPOCH, RECIPIENT_BITS
 from mailtui.queue.access import WAITS, way
+from mailtui.queue.aging import QUARTER
 from mailtui.queue.filter import Filter
 from mailtui.queue.queries import age_of, scope
 from mailtui.queue.reader import Reader, Row
@@ -148,8 +149,8 @@ async def ages(reader: Reader, filter: Filter, now: float, by: By = "site", limi
     upto_bounds = (f"count(*) FILTER (WHERE r.id >= {bound}) AS upto{i}" for i, bound in enumerate(bounds))
     counts = ", ".join(["count(*) AS n", *upto_bounds])
     params: tuple[str | int | float, ...] = ()
-    if filter.everything:  # the index of the lanes has all it takes, in its order
-        part = f"SELECT r.lane, {counts} FROM recipient r INDEXED BY recipient_group WHERE {WAITS} GROUP BY 1"
+    if filter.everything:
+        part = _counted_by_age(bounds, counts)
     else:
         where = scope(filter)
         part = f"SELECT r.lane, {counts}{await way(reader, filter)}{where.sql} AND {WAITS} GROUP BY 1"
@@ -162,6 +163,23 @@ async def ages(reader: Reader, filter: Filter, now: float, by: By = "site", limi
         (*params, limit),
     )
     return tuple(_age_row(row, by) for row in rows)
+
+
+def _counted_by_age(bounds: Sequence[int], counts: str) -> str:
+    """Whole quarters of an hour from their counters; the rest of the one a bound is in, and what is not counted yet, one by one."""
+    zeros = ["0"] * len(bounds)
+    quarters = [(bound >> RECIPIENT_BITS) // QUARTER for bound in bounds]
+    whole = (f"sum(n) FILTER (WHERE quarter > {quarter}) AS upto{i}" for i, quarter in enumerate(quarters))
+    parts = [f"SELECT lane, sum(n) AS n, {', '.join(whole)} FROM age GROUP BY lane"]
+    rows = f" FROM recipient r INDEXED BY recipient_waiting WHERE {WAITS} AND r.id"
+    for i, (bound, quarter) in enumerate(zip(bounds, quarters, strict=True)):
+        end = (quarter + 1) * QUARTER << RECIPIENT_BITS
+        here = ", ".join([*zeros[:i], "count(*)", *zeros[i + 1 :]])
+        parts.append(
+            f"SELECT r.lane, 0, {here}{rows} BETWEEN {bound} AND min({end - 1}, (SELECT aged FROM waiting)) GROUP BY 1"
+        )
+    parts.append(f"SELECT r.lane, {counts}{rows} > (SELECT aged FROM waiting) GROUP BY 1")
+    return " UNION ALL ".join(parts)
 
 
 def _age_row(row: Row, by: By) -> AgeRow:

@@ -19,6 +19,8 @@ from mailtui.queue.delays import Delays, added, decoded, encoded
 
 #: Lanes, and failures of a lane, that an hour keeps by name.
 TOP: Final = 200
+#: Failures of a site that are remembered as usual, of one hour.
+USUAL: Final = 20_000
 #: Seconds after which no attempt of an hour is still being recorded.
 SETTLED: Final = 120.0
 
@@ -32,6 +34,11 @@ _LANES: Final = (
 _FAILURES: Final = (
     "SELECT lane, fingerprint, sum(deferred), sum(bounced) FROM failure WHERE minute BETWEEN ? AND ? GROUP BY lane, fingerprint"
     " ORDER BY sum(deferred + bounced) DESC, lane, fingerprint"
+)
+_USUAL: Final = (
+    "SELECT ifnull(l.site, 0), iif(l.site IS NULL, t.lane, 0), t.fingerprint, sum(t.n), min(t.first), max(t.last) FROM (SELECT lane,"
+    " fingerprint, sum(deferred + bounced) AS n, min(minute) AS first, max(minute) AS last FROM failure WHERE minute BETWEEN ? AND ?"
+    f" GROUP BY lane, fingerprint) t LEFT JOIN lane l ON l.id = t.lane GROUP BY 1, 2, 3 ORDER BY 4 DESC LIMIT {USUAL}"
 )
 #: The first hour that is not summed yet.
 OPEN: Final = "(SELECT ifnull(max(CAST(value AS INTEGER)) + 1, 0) FROM setting WHERE name = 'summed')"
@@ -71,12 +78,14 @@ class Moment(msgspec.Struct, frozen=True):
 
 class Hour(msgspec.Struct, frozen=True):
     """What an hour comes to: of the relay (None: no minute of it was kept), rows of lanes (lane, delivered, deferred, bounced) and of
-    failures (lane, fingerprint, deferred, bounced), both with the others last, as 0."""
+    failures (lane, fingerprint, deferred, bounced), both with the others last, as 0; and of failures by site (site, lane where there
+    is none, fingerprint, attempts, first and last minute)."""
 
     hour: int
     whole: Moment | None
     lanes: tuple[tuple[int, ...], ...]
     failures: tuple[tuple[int, ...], ...]
+    usual: tuple[tuple[int, ...], ...] = ()
 
 
 def minute_row(row: Sequence[object]) -> Moment:
@@ -141,9 +150,10 @@ def gather(path: Path, hour: int) -> Hour:
         minutes = [minute_row(row) for row in db.execute(MINUTES, (hour * 60, hour * 60 + 60))]
         span = (hour * 60, hour * 60 + 59)
         lanes, failures = db.execute(_LANES, span).fetchall(), db.execute(_FAILURES, span).fetchall()
+        usual = tuple(db.execute(_USUAL, span).fetchall())
     finally:
         db.close()
-    return Hour(hour, summed(hour, minutes) if minutes else None, _most(lanes, 1), _most(failures, 2))
+    return Hour(hour, summed(hour, minutes) if minutes else None, _most(lanes, 1), _most(failures, 2), usual)
 
 
 def _most(rows: Sequence[tuple[int, ...]], keys: int) -> tuple[tuple[int, ...], ...]:
@@ -156,7 +166,7 @@ def _most(rows: Sequence[tuple[int, ...]], keys: int) -> tuple[tuple[int, ...], 
 
 def write(db: sqlite3.Connection, hour: Hour) -> None:
     """Keep an hour, in place of what there was of it. In the writer's thread, inside its transaction."""
-    for table in ("moment_hour", "sample_hour", "failure_hour"):
+    for table in ("moment_hour", "sample_hour", "failure_hour", "usual"):
         db.execute(f"DELETE FROM {table} WHERE hour = ?", (hour.hour,))
     if (whole := hour.whole) is not None:
         db.execute(
@@ -176,4 +186,5 @@ def write(db: sqlite3.Connection, hour: Hour) -> None:
         )
     db.executemany("INSERT INTO sample_hour VALUES (?, ?, ?, ?, ?)", [(hour.hour, *row) for row in hour.lanes])
     db.executemany("INSERT INTO failure_hour VALUES (?, ?, ?, ?, ?)", [(hour.hour, *row) for row in hour.failures])
+    db.executemany("INSERT INTO usual VALUES (?, ?, ?, ?, ?, ?, ?)", [(hour.hour, *row) for row in hour.usual])
     db.execute("INSERT OR REPLACE INTO setting (name, value) VALUES ('summed', ?)", (str(hour.hour),))

@@ -36,7 +36,7 @@ from mailtui.views import Affected, Preview, Share
 #: Recipients changed in one transaction: some ten milliseconds, so that mail hardly notices.
 BATCH: Final = 500
 #: The same of bounces: each message also has a DSN composed.
-BOUNCE_BATCH: Final = 50
+BOUNCE_BATCH: Final = 96
 #: Retries of more recipients than this are spread: so many a second, but over no more than SPREAD seconds.
 BURST: Final = 100
 RATE: Final = 20.0

@@ -65,10 +65,15 @@ class Swept(msgspec.Struct, frozen=True):
 #: Where the look for bodies has come to: time of finishing and number of the last message that was looked at.
 Place = tuple[float, int]
 
-#: Samples and their keys; the first column says when.
+#: Samples and their keys; the first column says when, in steps of so many seconds, and how long they are kept.
 _AGING: Final = (
-    *(("sample", "minute, lane"), ("failure", "minute, lane, fingerprint"), ("moment", "minute")),
-    *(("sample_hour", "hour, lane"), ("failure_hour", "hour, lane, fingerprint"), ("moment_hour", "hour")),
+    ("sample", "minute, lane", 60, SAMPLES),
+    ("failure", "minute, lane, fingerprint", 60, SAMPLES),
+    ("moment", "minute", 60, SAMPLES),
+    ("usual", "hour, site, lane, fingerprint", 3600, SAMPLES),
+    ("sample_hour", "hour, lane", 3600, HOURS),
+    ("failure_hour", "hour, lane, fingerprint", 3600, HOURS),
+    ("moment_hour", "hour", 3600, HOURS),
 )
 _LEFT: Final = "FROM message m INDEXED BY message_leftover WHERE m.finished_at IS NOT NULL AND m.body = 1"
 _AGED: Final = f"SELECT m.id, m.size {_LEFT} AND m.finished_at < ? ORDER BY m.finished_at LIMIT ?"
@@ -140,10 +145,11 @@ def drop_old_rows(db: sqlite3.Connection, keep: Keep, now: float) -> Swept:
     """Samples, transcripts, events of no message, actions and hold rules that are too old, and what has ended of the suppression
     list. Ids of transcripts, events and actions rise with time, so the first rows tell."""
     gone = 0
-    for table, key in _AGING:
+    for table, key, seconds, kept in _AGING:
         old = f"SELECT {key} FROM {table} WHERE {key.partition(',')[0]} < ? LIMIT ?"
-        before = (now - HOURS) // 3600 if table.endswith("_hour") else (now - SAMPLES) // 60
-        gone += db.execute(f"DELETE FROM {table} WHERE ({key}) IN ({old})", (int(before), ROWS)).rowcount
+        gone += db.execute(
+            f"DELETE FROM {table} WHERE ({key}) IN ({old})", (int((now - kept) // seconds), ROWS)
+        ).rowcount
     gone += db.execute(
         "DELETE FROM suppression WHERE id IN (SELECT id FROM suppression WHERE expires <= ? LIMIT ?)", (now, ROWS)
     ).rowcount
@@ -161,9 +167,9 @@ def drop_old_rows(db: sqlite3.Connection, keep: Keep, now: float) -> Swept:
 
 
 def drop_unused(db: sqlite3.Connection, keep: Keep, now: float) -> Swept:
-    """Tally rows of nothing, failure groups that no recipient is in and no hour tells of any more, and sites that no destination leads
-    to any more. Looks at these tables whole. Lanes stay: see docs/known-issues.md."""
-    gone = db.execute("DELETE FROM tally WHERE n = 0").rowcount
+    """Counts of nothing, failure groups that no recipient is in and no hour tells of any more, and sites that no destination leads to
+    any more. Looks at these tables whole. Lanes stay: see docs/known-issues.md."""
+    gone = sum(db.execute(f"DELETE FROM {table} WHERE n = 0").rowcount for table in ("tally", "age"))
     gone += db.execute(
         "DELETE FROM fingerprint WHERE last_seen < ? AND id NOT IN (SELECT fingerprint FROM tally)"
         " AND NOT EXISTS (SELECT 1 FROM failure_hour h WHERE h.fingerprint = fingerprint.id)",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 from mailtui.errors import Unavailable
-from mailtui.queue import hours
+from mailtui.queue import aging, hours
 from mailtui.queue.prune import (
     Keep,
     Place,
@@ -52,12 +52,13 @@ class Pruner:
         self._place: Place = (0.0, 0)
         self._measured_at = 0.0
         self._hours_at = 0.0
+        self._aged_at = 0.0
         self._waiting = 0
         self.keep = keep
 
     async def step(self, now: float, pressed: bool = False) -> Swept:
         """One small transaction; false when there was nothing to do. `pressed`: the disk is short, all history may go."""
-        if await self._sum_up(now):
+        if await self._sum_up(now) or await self._count_ages(now):
             return Swept(more=True)
         before = now if pressed or await self._too_big(now) else now - self.keep.history
         slow = now - self._slow_at >= SLOW
@@ -97,6 +98,15 @@ class Pruner:
             raise Unavailable(f"an hour of history cannot be read: {error}") from error
         await self._store.run(lambda db: hours.write(db, found))
         return True
+
+    async def _count_ages(self, now: float) -> bool:
+        """Count some of what has come to rest; whether there is more."""
+        if now - self._aged_at < MEASURE:
+            return False
+        more = await self._store.run(lambda db: aging.advance(db, now))
+        if not more:
+            self._aged_at = now
+        return more
 
     async def _too_big(self, now: float) -> bool:
         """Whether the file holds more than `history_size` beside the bodies of what waits; those are counted once a minute."""

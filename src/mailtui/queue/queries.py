@@ -20,7 +20,7 @@ from mailtui.model import (
     recipient_row,
 )
 from mailtui.queue import filter as filters
-from mailtui.queue.access import WAITS, way
+from mailtui.queue.access import OF_LANES, WAITS, lanes_alone, way
 from mailtui.queue.conditions import Where
 from mailtui.queue.filter import Filter, FilterError
 from mailtui.queue.measures import id_range
@@ -118,23 +118,32 @@ def _row(row: Sequence[object], now: float) -> QueueRow:
 
 
 async def count(reader: Reader, filter: Filter, history: bool = False) -> Counts:
-    """Recipients and messages a filter finds. Without a filter the recipients are not counted but read from the counters."""
+    """Recipients and messages a filter finds. Without a filter nothing is counted: there are counters."""
     where = scope(filter, history)
     if filter.everything:
-        by_state = await _counters(reader)
-        by_state = {state: by_state[state] for state in (State if history else WAITING)}
-        if history:  # the counters are life-long, the history is not
-            by_state |= await _finished(reader)
-        messages = "SELECT count(*) FROM message WHERE phase = 'stored'"
-        if not history:
-            messages = f"SELECT count(*) FROM (SELECT DISTINCT r.id >> 20 FROM recipient r INDEXED BY recipient_waiting WHERE {WAITS})"
-        return Counts(sum(by_state.values()), _number(await reader.fetch(messages)), StateCounts(**by_state))
+        return await _everything(reader, history)
+    if not history and (lanes := lanes_alone(filter)) is not None:
+        tally = f"SELECT r.state, sum(r.n) FROM tally r WHERE r.n > 0 AND {WAITS} AND {lanes.sql} GROUP BY r.state"
+        return await _counts(reader, tally, f"{OF_LANES}{lanes.sql}", lanes.params)
     tables = await way(reader, filter, history)
-    rows = await reader.fetch(f"SELECT r.state, count(*){tables}{where.sql} GROUP BY r.state", where.params)
-    by_state = {str(state): cast("int", n) for state, n in rows}
-    distinct = f"SELECT count(*) FROM (SELECT DISTINCT r.id >> 20{tables}{where.sql})"
-    messages_found = _number(await reader.fetch(distinct, where.params))
-    return Counts(sum(by_state.values()), messages_found, StateCounts(**by_state))
+    by_state = f"SELECT r.state, count(*){tables}{where.sql} GROUP BY r.state"
+    return await _counts(reader, by_state, f"{tables}{where.sql}", where.params)
+
+
+async def _everything(reader: Reader, history: bool) -> Counts:
+    by_state = await _counters(reader)
+    by_state = {state: by_state[state] for state in (State if history else WAITING)}
+    if history:  # the counters are life-long, the history is not
+        by_state |= await _finished(reader)
+    messages = "SELECT count(*) FROM message WHERE phase = 'stored'" if history else "SELECT messages FROM waiting"
+    return Counts(sum(by_state.values()), _number(await reader.fetch(messages)), StateCounts(**by_state))
+
+
+async def _counts(reader: Reader, sql: str, found: str, params: Sequence[object]) -> Counts:
+    """Recipients by state as `sql` has them, and messages of what is `found`."""
+    by_state = {str(state): cast("int", n) for state, n in await reader.fetch(sql, params)}
+    messages = await reader.fetch(f"SELECT count(*) FROM (SELECT DISTINCT r.id >> 20{found})", params)
+    return Counts(sum(by_state.values()), _number(messages), StateCounts(**by_state))
 
 
 async def _finished(reader: Reader) -> dict[str, int]:

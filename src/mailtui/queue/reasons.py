@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from mailtui.model import format_recipient_id
+from mailtui.queue import walks
 from mailtui.queue.access import FROM, WAITS, way
 from mailtui.queue.filter import Filter
 from mailtui.queue.queries import age_of, scope
@@ -33,12 +34,6 @@ _KEY: Final[dict[By, str]] = {
     "sender": "m.sender",
     "class": "''",
     "user": "m.user",
-}
-#: The same told apart by what is short to compare: names are looked at once a line, not with every row.
-_TALLIED: Final[dict[By, str]] = {
-    "site": "l.site, iif(l.site IS NULL, l.destination, '')",
-    "destination": "l.destination",
-    "class": "''",
 }
 _LANES: Final = " JOIN lane l ON l.id = t.lane LEFT JOIN site s ON s.id = l.site"
 _STANDS: Final = "t.n > 0 AND t.fingerprint > 0 AND t.state IN ('queued', 'sending', 'deferred', 'held')"
@@ -82,8 +77,10 @@ async def reasons(
     those that ended in a bounce included."""
     if window is not None:
         rows = await _attempted(reader, filter, by, limit, now - window)
-    elif filter.everything and by in _TALLIED:
+    elif filter.everything and by == "destination":
         rows = await _tallied(reader, by, limit)
+    elif filter.everything and by in ("site", "class"):
+        rows = await _walked(reader, by, limit)
     else:
         rows = await _waiting(reader, filter, by, limit)
     found = tuple(_reason(row, by, now) for row in rows)
@@ -135,7 +132,10 @@ async def _waiting(reader: Reader, filter: Filter, by: By, limit: int) -> list[R
 
 async def _attempted(reader: Reader, filter: Filter, by: By, limit: int, since: float) -> list[Row]:
     where = scope(filter, history=True)
-    tables = f" FROM attempt t INDEXED BY attempt_failed CROSS JOIN{FROM.removeprefix(' FROM')}"
+    joined = FROM.removeprefix(" FROM")
+    if filter.everything and by not in ("sender", "user"):  # a message is a look-up an attempt, and tells nothing here
+        joined = joined.replace(" JOIN message m ON m.id = r.id >> 20", "")
+    tables = f" FROM attempt t INDEXED BY attempt_failed CROSS JOIN{joined}"
     part = (
         f"SELECT {_KEY[by]} AS k, t.fingerprint AS f, l.destination AS place, count(*) AS n, min(r.id) AS oldest, min({_NEXT}) AS next,"
         f" min(t.ended) AS first, max(t.ended) AS last{tables}r.id = t.recipient AND t.ended > ? AND t.fingerprint > 0 AND {where.sql}"
@@ -147,12 +147,25 @@ async def _attempted(reader: Reader, filter: Filter, by: By, limit: int, since: 
 async def _tallied(reader: Reader, by: By, limit: int) -> list[Row]:
     """The largest groups of the tally, then what else is shown of them, by a few look-ups for each of their lanes."""
     groups = await reader.fetch(
-        f"SELECT {_KEY[by]} AS k, t.fingerprint, sum(t.n) FROM tally t{_LANES} WHERE {_STANDS} GROUP BY {_TALLIED[by]}, t.fingerprint"
+        f"SELECT {_KEY[by]} AS k, t.fingerprint, sum(t.n) FROM tally t{_LANES} WHERE {_STANDS} GROUP BY 1, 2"
         " ORDER BY 3 DESC, 1, 2 LIMIT ?",
         (limit,),
     )
-    shown = msgspec.json.encode([row[:2] for row in groups]).decode()
-    return await reader.fetch(f"WITH {_PAIR.format(key=_KEY[by])}, {_PART} {_FOLD}", (shown, limit))
+    return await _looked_up(reader, by, [row[:2] for row in groups])
+
+
+async def _walked(reader: Reader, by: walks.By, limit: int) -> list[Row]:
+    """The same with what short walks tell; look-ups only for the groups they have missed."""
+    found = await walks.groups(reader, by, limit, TOP)
+    missed = [(group.key, group.fingerprint) for group in found if not group.whole]
+    looked_up = {row[:2]: row for row in await _looked_up(reader, by, missed)} if missed else {}
+    return [looked_up.get(group.row[:2], group.row) for group in found]
+
+
+async def _looked_up(reader: Reader, by: By, groups: Sequence[Sequence[object]]) -> list[Row]:
+    """Groups, each by its key and kind of reply, with what is shown of them."""
+    shown = msgspec.json.encode(groups).decode()
+    return await reader.fetch(f"WITH {_PAIR.format(key=_KEY[by])}, {_PART} {_FOLD}", (shown, len(groups)))
 
 
 def _reason(row: Row, by: By, now: float) -> ReasonRow:

@@ -17,9 +17,10 @@ import msgspec
 
 from mailtui.errors import QueueError
 from mailtui.model import CONTENT_BITS, ID_EPOCH, RECIPIENT_BITS
+from mailtui.queue import aging
 from mailtui.queue.database import open_reader, open_writer
 
-#: Tables with the integer key they are read by. The tally follows from the recipients.
+#: Tables with the integer key they are read by. The tally and the counts by age follow from the recipients.
 _TABLES: Final = (
     ("site", "id"),
     ("lane", "id"),
@@ -39,6 +40,7 @@ _TABLES: Final = (
     ("moment", "minute"),
     ("sample_hour", "hour"),
     ("failure_hour", "hour"),
+    ("usual", "hour"),
     ("moment_hour", "hour"),
     ("suppression", "id"),
     ("suspension", "id"),
@@ -218,6 +220,7 @@ def _recount(db: sqlite3.Connection, now: float) -> None:
     db.execute(
         "INSERT INTO tally (lane, state, fingerprint, n) SELECT lane, state, fingerprint, count(*) FROM recipient GROUP BY 1, 2, 3"
     )
+    aging.recount(db)
 
 
 def _restore_counters(old: sqlite3.Connection, db: sqlite3.Connection) -> None:

@@ -11,7 +11,7 @@ from typing import Final, Literal, cast
 
 import msgspec
 
-from mailtui.findings import DestinationMoment, FailureRow, MomentRow
+from mailtui.findings import DestinationFlow, DestinationMoment, FailureRow, MomentRow
 from mailtui.queue import hours
 from mailtui.queue.delays import percentile
 from mailtui.queue.reader import Reader
@@ -127,12 +127,15 @@ async def destination(reader: Reader, name: str, wanted: Range, limit: int) -> t
 
 async def failures(reader: Reader, name: str, wanted: Range, limit: int) -> tuple[FailureRow, ...]:
     """What failed, by destination ("": all of them) and kind of reply, the most first."""
-    only = " AND l.destination = ?" if name else ""
+    only = " AND lane IN (SELECT id FROM lane WHERE destination = ?)" if name else ""
     rows = await reader.fetch(
-        "SELECT ifnull(l.destination, ''), ifnull(f.class, ''), sum(t.deferred + t.bounced), sum(t.deferred), sum(t.bounced), min(t.at),"
-        f" max(t.at), ifnull(f.text, ''), ifnull(f.sentence, ''), ifnull(f.sample, '') FROM ({_FAILED[wanted.unit]}) t"
-        " LEFT JOIN lane l ON l.id = t.lane LEFT JOIN fingerprint f ON f.id = t.fingerprint"
-        f" WHERE t.at >= ? AND t.at < ?{only} GROUP BY 1, t.fingerprint ORDER BY 3 DESC, 1 LIMIT ?",
+        "SELECT t.destination, ifnull(f.class, ''), t.n, t.deferred, t.bounced, t.first, t.last, ifnull(f.text, ''),"
+        " ifnull(f.sentence, ''), ifnull(f.sample, '') FROM (SELECT ifnull(l.destination, '') AS destination, p.fingerprint,"
+        " sum(p.deferred + p.bounced) AS n, sum(p.deferred) AS deferred, sum(p.bounced) AS bounced, min(p.first) AS first,"
+        " max(p.last) AS last FROM (SELECT lane, fingerprint, sum(deferred) AS deferred, sum(bounced) AS bounced, min(at) AS first,"
+        f" max(at) AS last FROM ({_FAILED[wanted.unit]}) WHERE at >= ? AND at < ?{only} GROUP BY 1, 2) p"
+        " LEFT JOIN lane l ON l.id = p.lane GROUP BY 1, 2 ORDER BY 3 DESC, 1 LIMIT ?) t"
+        " LEFT JOIN fingerprint f ON f.id = t.fingerprint ORDER BY t.n DESC, t.destination",
         (wanted.first, wanted.end, *([name] if name else []), limit),
     )
     return tuple(
@@ -142,4 +145,29 @@ async def failures(reader: Reader, name: str, wanted: Range, limit: int) -> tupl
         for place, class_, n, deferred, bounced, first, last, *told in cast(
             "list[tuple[str, str, int, int, int, int, int, str, str, str]]", rows
         )
+    )
+
+
+async def destinations(reader: Reader, name: str, wanted: Range, limit: int) -> tuple[DestinationFlow, ...]:
+    """What was tried at each destination ("": at all of them), the most first. Counted by lane before names are looked at."""
+    span = (wanted.first, wanted.end)
+    only = " AND lane IN (SELECT id FROM lane WHERE destination = ?)" if name else ""
+    tried = await reader.fetch(
+        "SELECT ifnull(l.destination, ''), ifnull(max(s.name), ''), sum(t.ok), sum(t.deferred), sum(t.bounced) FROM (SELECT lane,"
+        f" sum(delivered) AS ok, sum(deferred) AS deferred, sum(bounced) AS bounced FROM ({_ATTEMPTS[wanted.unit]})"
+        f" WHERE at >= ? AND at < ?{only} GROUP BY lane) t LEFT JOIN lane l ON l.id = t.lane LEFT JOIN site s ON s.id = l.site"
+        " GROUP BY 1 ORDER BY sum(t.ok + t.deferred + t.bounced) DESC, 1 LIMIT ?",
+        (*span, *([name] if name else []), limit),
+    )
+    names = msgspec.json.encode([row[0] for row in tried]).decode()
+    failed = await reader.fetch(
+        f"SELECT l.destination, f.class FROM (SELECT lane, fingerprint, sum(deferred + bounced) AS n FROM ({_FAILED[wanted.unit]})"
+        " WHERE at >= ? AND at < ? AND lane IN (SELECT id FROM lane WHERE destination IN (SELECT value FROM json_each(?)))"
+        " GROUP BY 1, 2) t JOIN lane l ON l.id = t.lane JOIN fingerprint f ON f.id = t.fingerprint GROUP BY 1, 2 ORDER BY sum(t.n)",
+        (*span, names),
+    )
+    mostly = {str(name): str(class_) for name, class_ in failed}  # the last is the commonest
+    return tuple(
+        DestinationFlow(name, site, ok, deferred, bounced, mostly.get(name, ""))
+        for name, site, ok, deferred, bounced in cast("list[tuple[str, str, int, int, int]]", tried)
     )

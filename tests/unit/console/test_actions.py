@@ -56,5 +56,11 @@ def test_changes_say_why_they_cannot_be_made() -> None:
     assert "read-only" in hold.missing(Standing("queue", read_only=True))
     assert "no relay" in hold.missing(Standing("queue", offline="no relay answers"))
     assert "frozen" in hold.missing(Standing("queue", frozen=True))
+    then = Standing("domains", past="03:10")
+    assert hold.missing(then) == "the past cannot be changed (AT 03:10): . is now" and down.missing(then) == ""
+    unkept = Standing("queue", past="03:10", unkept=True, screens=frozenset({"domains"}))
+    assert "is not kept" in down.missing(unkept) and "is not kept" in BY_ID["out.export"].missing(unkept)
+    for name in ("go.domains", "time.now", "time.range", "view.freeze", "app.quit"):
+        assert BY_ID[name].missing(unkept) == "", name
     assert down.missing(Standing("queue", offline="x", frozen=True, read_only=True)) == ""
     assert "not in this version" in domains.missing(Standing("queue"))

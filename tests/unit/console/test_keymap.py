@@ -11,8 +11,8 @@ from mailtui.errors import ConfigError
 
 
 def test_keys_are_taken(tmp_path: Path) -> None:
-    (tmp_path / "keys.toml").write_text('[keys]\n"msg.retry" = "E, f5"\n')
-    assert keymap.load(tmp_path / "keys.toml") == {"msg.retry": "E,f5"}
+    (tmp_path / "keys.toml").write_text('[keys]\n"msg.retry" = "Y, f5"\n')
+    assert keymap.load(tmp_path / "keys.toml") == {"msg.retry": "Y,f5"}
     assert keymap.load(tmp_path / "none.toml") == {}
 
 

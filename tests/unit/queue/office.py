@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -62,7 +62,8 @@ def incoming(
 class Office:
     """One queue file with its writing connection, outside of any transaction."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, packs: Callable[[tuple[TranscriptLine, ...]], bytes] | None = None) -> None:
+        self._pack = packs or pack
         self.path = folder / FILE
         self.db = open_writer(self.path)
         self.lanes = lanes.Lanes()
@@ -150,7 +151,7 @@ class Office:
         )
         groups = tuple("" if state is State.DELIVERED else f"{reply.code} {reply.text}" for _ in moves)
         outcome = outcomes.Outcome(claim, delivery, moves, groups, (claim.route,) * len(moves))
-        outcomes.record(self.db, self.lanes, self.fingerprints, pack, [(outcome, now)])
+        outcomes.record(self.db, self.lanes, self.fingerprints, self._pack, [(outcome, now)])
 
     def state(self, message: int, n: int = 1) -> str:
         return str(self.recipient(message, n, "state")[0])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from tests.unit.queue.office import NOW, Office
 
-from mailtui.queue import access, groups, queries
+from mailtui.queue import access, aging, groups, queries
 from mailtui.queue.access import BY_AGE, BY_LANE, FROM, way
 from mailtui.queue.filter import EVERYTHING, parse
 from mailtui.queue.reader import Reader
@@ -23,8 +23,11 @@ def _fill(office: Office) -> None:
         ("class:throttled", False, BY_AGE),
         ("domain:one.example or class:throttled", False, BY_AGE),
         ("not domain:one.example", False, BY_AGE),
-        ("state:deferred,queued", False, BY_AGE),
-        ("state:held", False, FROM),
+        (
+            "state:held",
+            False,
+            FROM.replace("recipient r JOIN", "recipient r INDEXED BY recipient_held JOIN") + "r.state = 'held' AND ",
+        ),
         ("domain:one.example", True, FROM),
         ("domain:one.example state:delivered", False, FROM),
         ("domain:one.example (state:held or class:throttled)", False, FROM),
@@ -66,7 +69,36 @@ async def test_every_way_finds_the_same(office: Office, reader: Reader, text: st
 
 async def test_ages_are_the_same_by_the_index_alone_and_counted(office: Office, reader: Reader) -> None:
     _fill(office)
-    for by in ("site", "destination"):
-        counted = await groups.ages(reader, parse("tries:0+", now=NOW), NOW, by)
-        assert await groups.ages(reader, EVERYTHING, NOW, by) == counted
-        assert sum(row.waiting for row in counted) == 12
+    for step in (0, 5, 4, 100):
+        aging.advance(office.db, NOW, step)
+        for by in ("site", "destination"):
+            for now in range(int(NOW), int(NOW) + 90_000, 9_000):
+                counted = await groups.ages(reader, parse("tries:0+", now=now), now, by)
+                assert await groups.ages(reader, EVERYTHING, now, by) == counted
+                assert sum(row.waiting for row in counted) == 12
+    assert office.db.execute("SELECT sum(n) FROM age").fetchone()[0] > 5
+
+
+async def test_a_state_that_few_are_in_is_found_by_the_tally(
+    office: Office, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fill(office)
+    for text in ("state:deferred", "state:queued", "state:queued,deferred", "state:queued age:1h+"):
+        wanted = parse(text, now=NOW)
+        assert (await way(reader, wanted, page=True)).startswith(BY_LANE)
+        by_tally = await queries.queue_list(reader, wanted, NOW)
+        with monkeypatch.context() as patch:
+            patch.setattr(access, "PAGE", 3)
+            assert await way(reader, wanted, page=True) == BY_AGE
+            assert await queries.queue_list(reader, wanted, NOW) == by_tally
+        assert by_tally.rows
+
+
+@pytest.mark.parametrize(
+    "text", ["domain:one.example", "site:* domain:*.example", "group:0", "domain:one.example group:1+"]
+)
+async def test_lanes_alone_are_counted_by_the_tally(office: Office, reader: Reader, text: str) -> None:
+    _fill(office)
+    assert access.lanes_alone(parse(text, now=NOW)) is not None
+    counted = await queries.count(reader, parse(f"{text} tries:0+", now=NOW))
+    assert await queries.count(reader, parse(text, now=NOW)) == counted

@@ -47,6 +47,8 @@ def test_a_sound_queue_has_no_findings(filled: Office) -> None:
         ),
         ("UPDATE counter SET n = n + 5 WHERE name = 'accepted'", False, "accepted 245, accounted for 240"),
         ("UPDATE tally SET n = n - 1 WHERE state = 'deferred'", False, "the tally differs from the rows in 1 places"),
+        ("UPDATE waiting SET messages = 7", False, "the counter says that 7 messages wait, there are 120"),
+        ("UPDATE waiting SET aged = (SELECT max(id) FROM recipient)", False, "the counts by age differ from the rows"),
         (
             "UPDATE message SET unfinished = 0 WHERE id = (SELECT min(id) FROM message)",
             True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.unit.queue.office import NOW, Office
 
 from mailtui.bundles import DoneRow, Numbers
@@ -123,3 +124,16 @@ async def test_actions_that_touched_it_or_name_it(office: Office, reader: Reader
     )
     assert await evidence.actions(reader, where, NOW + 5) == ()
     assert [done.filter for done in await evidence.touched(reader, other)] == ["subject:y"]
+
+
+async def test_it_is_known_when_samples_are_chosen_among_some(
+    office: Office, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        office.message("a@one.example", age=60)
+    office.try_all("one.example")
+    monkeypatch.setattr(evidence, "LATEST", 3)
+    assert not await evidence.bounded(reader, NOW - 900)
+    monkeypatch.setattr(evidence, "LATEST", 2)
+    assert await evidence.bounded(reader, NOW - 900)
+    assert not await evidence.bounded(reader, NOW + 1)

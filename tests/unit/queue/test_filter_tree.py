@@ -37,6 +37,7 @@ class Facts(msgspec.Struct, frozen=True):
     listener: str
     rule: int
     group: int
+    action: int | None
     subject: str
     message_id: str
     due: float
@@ -53,13 +54,16 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 _FACTS = """SELECT r.id, r.state, l.destination, ifnull(s.name, ''), l.route, m.sender, r.address, m.user, m.client, m.listener,
- r.hold_rule, r.fingerprint, m.subject,
+ r.hold_rule, r.fingerprint, i.action, m.subject,
  m.message_id, max(r.next_attempt, l.not_before), r.attempts, m.size, r.class, r.code, r.enhanced, r.text, r.host, a.stage, a.address, a.tls
  FROM recipient r JOIN message m ON m.id = r.message JOIN lane l ON l.id = r.lane LEFT JOIN site s ON s.id = l.site
- LEFT JOIN attempt a ON a.recipient = r.id AND a.n = r.attempts ORDER BY r.id"""
+ LEFT JOIN attempt a ON a.recipient = r.id AND a.n = r.attempts
+ LEFT JOIN action_item i ON i.recipient = r.id ORDER BY r.id"""
 
 _SQL: Final = [
     "UPDATE message SET user = 'Shop', client = '10.0.4.7', listener = '[::1]:587' WHERE id / 1000 % 2",
+    "INSERT INTO action_item (action, recipient, state, next_attempt, expires_at, changed_at, attempts, before)"
+    " SELECT 1 + (id >> 20) % 2, id, 'queued', 0, 0, 0, 0, 0 FROM recipient WHERE id % 2 = 0",
     "UPDATE recipient SET hold_rule = 2 WHERE id % 3 = 0",
     "UPDATE message SET subject = 'Invoice \"7\", 50%_off' WHERE id / 1000 % 3 = 0",
     "UPDATE message SET message_id = '' WHERE id / 1000 % 5 = 0",
@@ -110,7 +114,7 @@ def _fits(field: str, operator: str, value: str, facts: Facts) -> bool:
         return any(_glob(f"*{value}*", text) for text in texts) or _is_id(value, facts)
     if field == "id":
         return _is_id(value, facts)
-    if field in ("age", "next", "tries", "size", "rule", "group"):
+    if field in ("age", "next", "tries", "size", "rule", "group", "action"):
         return _measures(field, operator, value, facts)
     if field == "since":
         return _taken(facts) >= _moment(value)
@@ -158,14 +162,20 @@ def _is_id(value: str, facts: Facts) -> bool:
 def _measures(field: str, operator: str, value: str, facts: Facts) -> bool:
     if operator == ":" and value[-1] in "+-":
         operator, value = {"+": ">=", "-": "<="}[value[-1]], value[:-1]
+    if field == "action" and facts.action is None:
+        return False
     if field == "next" and facts.state not in ("queued", "deferred"):
         return False
     wanted = (
-        int(value) if field in ("tries", "rule", "group") else _octets(value) if field == "size" else _seconds(value)
+        int(value)
+        if field in ("tries", "rule", "group", "action")
+        else _octets(value)
+        if field == "size"
+        else _seconds(value)
     )
     has: float = {
         "age": NOW - _taken(facts), "next": facts.due - NOW, "tries": facts.tries, "size": facts.size, "rule": facts.rule,
-        "group": facts.group,
+        "group": facts.group, "action": facts.action or 0,
     }[field]  # fmt: skip
     if field == "age":
         has = round(has, 3)
@@ -234,6 +244,7 @@ _VALUES: Final[dict[str, list[str]]] = {
     "next": ["0s", "1s", "300s", "5m", "700s", "15m", "99999d"],
     "rule": ["0", "1", "2"],
     "group": ["0", "1", "2", "3"],
+    "action": ["0", "1", "2", "3"],
     "tries": ["0", "1", "2", "999999999999999"],
     "size": ["16", "1k", "1KB", "0.25kib", "1M", "1GB"],
 }  # fmt: skip
@@ -241,10 +252,10 @@ _VALUES: Final[dict[str, list[str]]] = {
 
 def _term(name: str) -> st.SearchStrategy[Node]:
     field = FIELDS[name]
-    if name in ("age", "next", "tries", "size", "rule", "group"):
+    if name in ("age", "next", "tries", "size", "rule", "group", "action"):
         bare = st.sampled_from(_VALUES[name])
         signed = st.builds("{}{}".format, bare, st.sampled_from("+-"))
-        plain = st.tuples(st.just(":"), bare | signed if name in ("tries", "rule", "group") else signed)
+        plain = st.tuples(st.just(":"), bare | signed if name in ("tries", "rule", "group", "action") else signed)
         pair = plain | st.tuples(st.sampled_from((">", "<")), bare)
     else:
         values = st.sampled_from(_IDS if name == "id" else _VALUES.get(name, _TEXTS))

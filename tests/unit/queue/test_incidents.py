@@ -7,6 +7,7 @@ import pytest
 from tests.unit.queue.office import NOW, Office
 
 from mailtui.model import Disposition, Reply
+from mailtui.queue import hours
 from mailtui.queue.history import BASELINE, Group, Past, past
 from mailtui.queue.incidents import compare
 from mailtui.queue.reader import Reader
@@ -104,11 +105,11 @@ def test_it_is_them(found: Past) -> None:
 
 
 async def test_the_past_has_window_baseline_and_flow(office: Office, reader: Reader) -> None:
-    office.message("a@one.example", age=90_000)
-    office.message("b@two.example", age=90_000)
+    office.message("a@one.example", age=100_000)
+    office.message("b@two.example", age=100_000)
     office.db.execute("INSERT INTO site (id, name) VALUES (7, 'mx.one.example')")
     office.db.execute("UPDATE lane SET site = 7 WHERE destination = 'one.example'")
-    for ago in (89_000, 7200, 3600, 300):
+    for ago in (95_000, 7200, 3600, 300):
         office.try_all("one.example", now=NOW - ago)
     office.try_all("two.example", Disposition.BOUNCED, Reply(550, "5.1.1", "no"), now=NOW - 60)
     office.message("c@one.example", age=30)
@@ -138,3 +139,33 @@ async def test_destinations_whose_dns_failed_are_told_apart(office: Office, read
     found = await past(reader, NOW, 900)
     assert (found.tried, found.dns) == (7, 6)
     assert compare(found, 0.0, NOW)[0].class_ == "dns"
+
+
+async def test_hours_that_are_over_say_the_same_as_their_minutes(office: Office, reader: Reader) -> None:
+    office.message("a@one.example", age=100_000)
+    office.message("b@two.example", age=100_000)
+    office.db.execute("INSERT INTO site (id, name) VALUES (7, 'mx.one.example')")
+    office.db.execute("UPDATE lane SET site = 7 WHERE destination = 'one.example'")
+    for ago in (80_000, 79_950, 7200, 4000, 3600, 300):
+        for destination in ("one.example", "two.example"):
+            office.try_all(destination, now=NOW - ago)
+    by_minute = await past(reader, NOW, 900)
+    while (hour := hours.next_hour(office.db, NOW)) is not None:
+        hours.write(office.db, hours.gather(office.path, hour))
+    assert office.db.execute("SELECT count(*) FROM usual").fetchone()[0] > 4
+    assert await past(reader, NOW, 900) == by_minute
+    office.db.execute("UPDATE lane SET site = 7")  # what had none belongs to a site now
+    joined = await past(reader, NOW, 900)
+    assert sum(group.base for group in joined.groups) == sum(group.base for group in by_minute.groups)
+    assert {group.site for group in joined.groups} == {"mx.one.example"}
+
+
+async def test_a_past_moment_knows_nothing_of_what_came_later(office: Office, reader: Reader) -> None:
+    office.message("a@one.example", age=90_000)
+    for ago in (7200, 3600, 300):
+        office.try_all("one.example", now=NOW - ago)
+    office.message("c@one.example", age=30)
+    office.try_all("one.example", Disposition.DELIVERED, now=NOW)
+    found = await past(reader, NOW - 3600, 900)
+    assert [(group.now, group.base) for group in found.groups] == [(1, 1)]
+    assert (found.delivered, found.tried, found.window) == ({}, 1, 15)

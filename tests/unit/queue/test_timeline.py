@@ -12,7 +12,7 @@ from mailtui.queue.moments import Flow
 from mailtui.queue.prune import Keep
 from mailtui.queue.pruner import Offline, Pruner
 from mailtui.queue.reader import Reader
-from mailtui.queue.timeline import Range, Unit, destination, failures, samples
+from mailtui.queue.timeline import Range, Unit, destination, destinations, failures, samples
 
 MINUTE = int(NOW // 60)
 HOUR = int(NOW // 3600)
@@ -86,6 +86,13 @@ async def test_what_failed_where(office: Office, reader: Reader, unit: Unit, lat
     assert (sum(row.deferrals for row in flow), sum(row.bounced for row in flow), flow[0].class_) == (2, 1, "throttled")
     (other,) = await destination(reader, "two.example", wanted, 10)
     assert (other.delivered, other.class_, other.sentence) == (1, "", "")
+    assert [msgspec.structs.astuple(row) for row in await destinations(reader, "", wanted, 10)] == [
+        ("one.example", "", 0, 2, 1, "throttled"),
+        ("two.example", "", 1, 0, 0, ""),
+    ]
+    assert [row.destination for row in await destinations(reader, "", wanted, 1)] == ["one.example"]
+    assert [row.destination for row in await destinations(reader, "two.example", wanted, 9)] == ["two.example"]
+    assert await destinations(reader, "", Range(NOW - 7200, NOW - 3600, unit), 10) == ()
 
 
 async def test_the_others_of_an_hour_have_no_name(

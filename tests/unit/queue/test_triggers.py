@@ -1,4 +1,4 @@
-"""The counts that triggers keep, against a recount, after any sequence of legal changes (queue/sql/001_init.sql)."""
+"""The counts that triggers keep, against a recount, after any sequence of legal changes (queue/sql/001_init.sql, 010_ages.sql)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
-from mailtui.model import EDGES, FINISHED, WAITING, State, recipient_row
+from mailtui.model import EDGES, FINISHED, ID_EPOCH, WAITING, State, recipient_row
+from mailtui.queue import aging
 from mailtui.queue.database import FILE, open_writer
 
 TARGETS = {state: sorted({target for source, target in EDGES if source is state}) for state in State}
@@ -29,7 +30,7 @@ class Counts(RuleBasedStateMachine):
         self.db.executemany(
             "INSERT INTO lane (id, destination, route) VALUES (?, ?, 'mx')", [(n, f"d{n}") for n in range(3)]
         )
-        self.messages = 0
+        self.messages = 0  # ids rise by some minutes each
         self.now = 0.0
         self.accepted = 0
 
@@ -46,7 +47,7 @@ class Counts(RuleBasedStateMachine):
         lane=st.integers(0, 2),
     )
     def accept(self, states: list[State], lane: int) -> object:
-        self.messages += 1
+        self.messages += 400_000
         self.accepted += len(states)
         self.db.execute(
             "INSERT INTO message (id, phase, received_at, unfinished) VALUES (?, 'stored', 0, ?)",
@@ -89,6 +90,31 @@ class Counts(RuleBasedStateMachine):
         if targets:
             self.db.execute("UPDATE recipient SET state = ?, changed_at = 1e9 WHERE id = ?", (targets[0].value, row))
         self.db.execute("ROLLBACK")
+
+    @rule(share=st.floats(0, 1.2), step=st.integers(1, 5))
+    def rest(self, share: float, step: int) -> None:
+        """Some of what waits has waited for a moment."""
+        aging.advance(self.db, ID_EPOCH + self.messages / 1000 * share + aging.RESTS, step)
+
+    @rule(
+        target=recipients,
+        state=st.sampled_from([State.QUEUED, State.HELD]),
+        lane=st.integers(0, 2),
+        later=st.integers(-2, 0),
+    )
+    def accept_slowly(self, state: State, lane: int, later: int) -> object:
+        """A message whose id was given before those of others that wait already: it arrived in parts."""
+        number = self.messages + later * 400_000 - 1
+        if number <= 0 or self.db.execute("SELECT 1 FROM message WHERE id = ?", (number,)).fetchone():
+            return multiple()
+        self.accepted += 1
+        self.db.execute("INSERT INTO message (id, phase, received_at) VALUES (?, 'receiving', 0)", (number,))
+        self.db.execute("UPDATE message SET phase = 'stored', unfinished = 1 WHERE id = ?", (number,))
+        self.db.execute(
+            "INSERT INTO recipient (id, address, lane, state, next_attempt, expires_at, changed_at) VALUES (?, 'a@d', ?, ?, 0, 0, ?)",
+            (recipient_row(number, 1), lane, state.value, self.now),
+        )
+        return recipient_row(number, 1)
 
     @rule(row=consumes(recipients))
     def prune(self, row: int) -> None:
@@ -134,6 +160,24 @@ class Counts(RuleBasedStateMachine):
             unfinished, finished_at = facts[number]
             assert unfinished == waiting
             assert (finished_at is None) == (waiting > 0)
+
+    @invariant()
+    def ages_are_a_recount(self) -> None:
+        ages = self.db.execute("SELECT lane, quarter, n FROM age WHERE n <> 0 ORDER BY 1, 2").fetchall()
+        assert (
+            ages
+            == self.db.execute(
+                f"SELECT lane, (id >> 20) / {aging.QUARTER}, count(*) FROM recipient WHERE id <= (SELECT aged FROM waiting)"
+                f" AND state IN ({WORDS}) GROUP BY 1, 2 ORDER BY 1, 2"
+            ).fetchall()
+        )
+
+    @invariant()
+    def waiting_messages_are_counted(self) -> None:
+        assert (
+            self.db.execute("SELECT messages FROM waiting").fetchall()
+            == self.db.execute(f"SELECT count(DISTINCT id >> 20) FROM recipient WHERE state IN ({WORDS})").fetchall()
+        )
 
 
 Counts.TestCase.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)

@@ -10,8 +10,10 @@ from datetime import datetime
 from typing import Final
 
 from mailtui.console.actions import Scope, Tier
+from mailtui.control.results import BackedUp, Draining, Flushed, Pruned, Reloaded
 from mailtui.display import clock, plural, size
 from mailtui.holdrules import HoldRule
+from mailtui.shapes import Lifted
 from mailtui.suppressions import ListChange
 from mailtui.suspensions import Suspended, named
 from mailtui.views import Affected, AuditRow, Preview, Share
@@ -28,6 +30,8 @@ DONE: Final = {
     "reroute": "rerouted",
     "undo": "undone",
 }
+#: After a change was asked for and no answer came.
+UNKNOWN: Final = "the answer was lost, whether it was made is not known: look at the audit (7)"
 WIDTH: Final = 74
 #: Cells of a name in the status line.
 _NAME: Final = 34
@@ -105,8 +109,11 @@ def result(done: Affected, noun: str = "recipient") -> str:
     return "   ".join(parts)
 
 
-def ordered(done: ListChange | Suspended | HoldRule, now: datetime) -> str:
+def ordered(done: ListChange | Suspended | HoldRule | Lifted, now: datetime) -> str:
     """What a change that needed words came to; how it is undone stands beside it."""
+    if isinstance(done, Lifted):
+        what = middle(done.site, _NAME)
+        return f"{what}: {', '.join(done.rules)} lifted" if done.done else f"{what}: no rule had done anything to it"
     if isinstance(done, ListChange):
         return _listed(done)
     if isinstance(done, HoldRule):
@@ -118,6 +125,25 @@ def ordered(done: ListChange | Suspended | HoldRule, now: datetime) -> str:
     ends = f"until {clock(done.until, now)}" if done.until else "until it is resumed"
     known = done.known or done.kind not in ("destination", "site")
     return f"{what} suspended {ends}, {done.waiting:,} waiting{'' if known else '; no mail for it was ever taken'}"
+
+
+def of_the_relay(done: object) -> str:
+    """What a change of the relay as a whole came to."""
+    match done:
+        case Reloaded(applied=applied, needs_restart=later):
+            waits = f"; {', '.join(later)} when it is restarted" if later else ""
+            return f"read again: {', '.join(applied) or 'nothing'} changed{waits}"
+        case Draining(in_flight=sending):
+            return f"nothing new is taken; {plural(sending, 'recipient')} being sent"
+        case Flushed(answers=answers):
+            return f"{plural(answers, 'answer')} of the DNS forgotten"
+        case Pruned(messages=messages, bodies=bodies, freed=freed):
+            return f"removed {plural(messages, 'message')} and the content of {bodies:,}, {size(freed)} given back"
+        case BackedUp(path=path, size=octets):
+            return f"{middle(path, _NAME)} written, {size(octets)}, checked"
+        case AuditRow(action=action, state=state):
+            return f"action {action}: {state}"
+    return "done"
 
 
 def _listed(done: ListChange) -> str:

@@ -20,6 +20,7 @@ from mailtui.views import Counts, DestinationRow, ReasonRow
 
 from . import domains, groups
 from .line import BLANK, Line, Part, Tone, box, line, middle, pad, spark, wrap
+from .trend import cells_for, folded
 from .values import short, since, until
 
 _WIDE: Final = 110
@@ -27,7 +28,8 @@ _WIDE: Final = 110
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a destination so far; None where no answer came yet."""
+    """What is known of a destination so far; None where no answer came yet. Its tries are those of the range that ends at `end` (None:
+    now) and is called `when`; of the `past` nothing else is known."""
 
     name: str
     row: DestinationRow | None = None
@@ -35,6 +37,11 @@ class Facts:
     moments: tuple[DestinationMoment, ...] = ()
     shape: SiteShape | None = None
     suspensions: tuple[Suspension, ...] = ()
+    end: datetime | None = None
+    seconds: int = 3600
+    span: str = "1h"
+    when: str = "last 1h"
+    past: bool = False
 
     @property
     def site(self) -> str:
@@ -53,16 +60,17 @@ class Facts:
 
 def boxes(facts: Facts, now: datetime, room: int, height: int) -> list[list[Line]]:
     """State and flow; what the site gets in a box of its own where there is room for one."""
+    title = facts.when[:1].upper() + facts.when[1:]
     if room < _WIDE:
         half = room // 2
         return [
             box("State", [*_state(facts, now), *_site(facts, now)], half, height),
-            box("Last hour", _flow(facts, now, room - half - 4), room - half, height),
+            box(title, _flow(facts, now, room - half - 4), room - half, height),
         ]
     third = room // 3
     return [
         box("State", _state(facts, now), third, height),
-        box("Last hour", _flow(facts, now, third - 4), third, height),
+        box(title, _flow(facts, now, third - 4), third, height),
         box("Site and limits", _site(facts, now, room - 2 * third - 4), room - 2 * third, height),
     ]
 
@@ -72,6 +80,12 @@ def _state(facts: Facts, now: datetime) -> list[Line]:
         return [line(("asking …", "dim"))]
     row = facts.row
     word, tone = domains.state(row, now)
+    if facts.past:
+        return [
+            line(("state  ", "dim"), (word, tone), ("  by its tries", "dim")),
+            line(("what waited is not kept,", "dim")),
+            line(("nor are limits and suspensions", "dim")),
+        ]
     by = facts.counts.by_state if facts.counts else None
     waits = by.queued + by.deferred + by.sending + by.held if by else row.waiting
     return [
@@ -127,21 +141,20 @@ def _restraint(shape: SiteShape, now: datetime) -> tuple[str, Tone]:
 
 def _flow(facts: Facts, now: datetime, room: int) -> list[Line]:
     """Attempts by disposition over the hour, and what failed most."""
-    kinds: tuple[tuple[str, Tone, list[tuple[datetime, int]]], ...] = (
+    kinds: tuple[tuple[str, Tone, list[tuple[datetime, float]]], ...] = (
         ("ok", "ok", [(moment.at, moment.delivered) for moment in facts.moments]),
         ("defer", "warn", [(moment.at, moment.deferrals) for moment in facts.moments]),
         ("bounce", "bad", [(moment.at, moment.bounced) for moment in facts.moments]),
     )
-    cells = max(room - 16, 10)
-    cells = next((n for n in (30, 20, 15, 12, 10) if n <= cells), 10)
+    cells = cells_for(facts.seconds, min(max(room - 16, 10), 30), 60 if facts.seconds <= 86_400 else 3600)
     lines: list[Line] = []
     for name, tone, values in kinds:
-        trend = domains.folded(values, now, cells, 60 // cells)
-        total = sum(trend)
+        trend = folded(values, facts.end or now, facts.seconds, cells)
+        total = sum(value for _, value in values)
         lines.append(
             line(
                 (pad(name, 7), "dim"),
-                pad(_count(total, 7), 7, True),
+                pad(_count(int(total), 7), 7, True),
                 "  ",
                 (spark(trend, cells), tone if total else "dim"),
             )
@@ -149,7 +162,8 @@ def _flow(facts: Facts, now: datetime, room: int) -> list[Line]:
     if facts.row is not None:
         row = facts.row
         tries = zip(("ok", "defer", "bounce"), (row.delivered_15m, row.deferred_15m, row.bounced_15m), strict=True)
-        lines.append(line(("15 min ", "dim"), "  ".join(f"{name} {_count(n, 6)}" for name, n in tries)))
+        if not facts.past:
+            lines.append(line(("15 min ", "dim"), "  ".join(f"{name} {_count(n, 6)}" for name, n in tries)))
         lines.append(line(("mostly ", "dim"), (row.top_class or "-", "warn" if row.top_class else "dim")))
     return lines
 
@@ -159,7 +173,7 @@ def _flow(facts: Facts, now: datetime, room: int) -> list[Line]:
 
 @dataclass(frozen=True)
 class Response:
-    """A kind of reply of the destination: attempts in the last hour, recipients that wait for it now, and what changed. `class_` and
+    """A kind of reply of the destination: attempts in the range, recipients that wait for it now, and what changed. `class_` and
     `fingerprint` are "" of the first row, which is all that waits."""
 
     class_: str
@@ -167,7 +181,7 @@ class Response:
     sample: str
     sentence: str
     attempts: int
-    waiting: int
+    waiting: int | None
     first: datetime | None
     last: datetime | None
     change: str = ""
@@ -181,14 +195,15 @@ class Response:
 def responses(
     facts: Facts, failed: Sequence[FailureRow], waiting: Sequence[ReasonRow], incidents: Sequence[IncidentRow]
 ) -> list[Response]:
-    """All that waits, then a row a kind of reply: what failed in the last hour, and what waits for it."""
+    """All that waits, then a row a kind of reply: what failed in the range, and what waits for it."""
+    none = None if facts.past else 0  # what waited then is not known
     stands = {(row.class_, row.fingerprint): row for row in waiting}
     site = facts.site or facts.name
     changes = {(row.class_, row.fingerprint): row.change for row in incidents if row.site == site}
     found = [
         Response(
             *(row.class_, row.fingerprint, row.sample, row.sentence, row.count),
-            stands[row.class_, row.fingerprint].count if (row.class_, row.fingerprint) in stands else 0,
+            stands[row.class_, row.fingerprint].count if (row.class_, row.fingerprint) in stands else none,
             *(row.first_seen, row.last_seen, changes.get((row.class_, row.fingerprint), "")),
         )
         for row in failed
@@ -201,15 +216,22 @@ def responses(
         for key, row in stands.items()
         if key not in known
     ]
-    found.sort(key=lambda one: (-max(one.attempts, one.waiting), one.key))
-    waits = facts.row.waiting if facts.row else 0
-    return [Response("", "", "", "all that waits", sum(one.attempts for one in found), waits, None, None), *found]
+    found.sort(key=lambda one: (-max(one.attempts, one.waiting or 0), one.key))
+    waits = none if facts.past else facts.row.waiting if facts.row else 0
+    whole = "all that was tried in vain" if facts.past else "all that waits"
+    return [Response("", "", "", whole, sum(one.attempts for one in found), waits, None, None), *found]
 
 
-def responses_heading(room: int) -> Line:
+def responses_heading(room: int, span: str = "1h") -> Line:
     """The titles of the columns."""
     wide = room >= _WIDE
-    left = pad("", 5) + pad("waiting", 9, True) + pad("tries/1h", 9, True) + "  " + (pad("first", 10) if wide else "")
+    left = (
+        pad("", 5)
+        + pad("waiting", 9, True)
+        + pad(f"tries/{span}"[:8], 9, True)
+        + "  "
+        + (pad("first", 10) if wide else "")
+    )
     return line((left + pad("last", 8) + (pad("class", 17) if wide else "") + "response", "dim"))
 
 
@@ -219,7 +241,7 @@ def response(one: Response, room: int, now: datetime) -> Line:
     word, tone = groups.CHANGES.get(one.change, ("", ""))
     parts: list[Part] = [
         (pad(word, 5), tone),
-        (pad(_count(one.waiting, 9), 9, True), "strong" if one.waiting else "dim"),
+        (pad("?" if one.waiting is None else _count(one.waiting, 9), 9, True), "strong" if one.waiting else "dim"),
         (pad(_count(one.attempts, 9), 9, True), "" if one.attempts else "dim"),
         "  ",
     ]

@@ -12,18 +12,22 @@ from typing import Final
 
 from mailtui.console.place import TABS
 from mailtui.control.results import StatusView
-from mailtui.display import age
+from mailtui.display import age, width
 
 from .line import Line, Part, Tone, cells, edges, fit, line
 
-_LINK: Final[dict[str, Tone]] = {"LIVE": "ok", "STALE": "warn", "FROZEN": "held", "OFFLINE": "bad"}
+#: The smallest terminal.
+COLUMNS, ROWS = 80, 24
+_LINK: Final[dict[str, Tone]] = {"LIVE": "ok", "STALE": "warn", "FROZEN": "held", "AT": "held", "OFFLINE": "bad"}
 #: What keys are called, where their name in the table is longer.
 KEY_NAMES: Final = {"escape": "esc", "pagedown": "pgdn", "pageup": "pgup"}
 
 
 @dataclass(frozen=True)
 class Bar:
-    """What the title bar tells: the relay as last heard of, the state of the link and the age of the data, who may write."""
+    """What the title bar tells: the relay as last heard of, the state of the link and the age of the data, who may write; the moment of
+    the past that is shown, and recipients that came since the picture was frozen (`missed`: or more). On a `slow` terminal nothing in it
+    moves by the second."""
 
     status: StatusView | None
     state: str
@@ -31,6 +35,10 @@ class Bar:
     frozen_at: datetime | None
     read_only: bool
     now: datetime
+    at: str = ""
+    came: int = 0
+    missed: bool = False
+    slow: bool = False
 
 
 def title(bar: Bar, room: int) -> Line:
@@ -44,14 +52,17 @@ def title(bar: Bar, room: int) -> Line:
             left += [(f" {bar.status.environment.upper()} ", "env"), "  "]
         queue = bar.status.queue
         waiting = queue.queued + queue.sending + queue.deferred + queue.held
-        right += [f"q {waiting:,}  "]
+        right += [] if bar.at else [f"q {waiting:,}  "]
     else:
         left += [("mailtui", "strong"), "  "]
         up = ""
     left += [("RO" if bar.read_only else "RW", "held" if bar.read_only else "dim")]
     if up and room >= 100:
         left += [(f"  up {up}", "dim")]
-    right += [_link(bar), f"  {bar.now.astimezone():%H:%M:%S} "]
+    if bar.slow:
+        right += [("SLOW", "warn"), "  "]
+    local = bar.now.astimezone()
+    right += [_link(bar), f"  {local:%H:%M} " if bar.slow else f"  {local:%H:%M:%S} "]
     return _grounded(edges(line(*left), line(*right), room))
 
 
@@ -64,15 +75,17 @@ def _link(bar: Bar) -> Part:
     if bar.status is None and bar.state in ("LIVE", "STALE"):
         return "asking", "dim"
     said = bar.state
-    if bar.state in ("LIVE", "STALE"):
+    if bar.state == "STALE" or (bar.state == "LIVE" and not bar.slow):
         said += f" {age(bar.seconds)}"
     elif bar.frozen_at is not None:
-        said += f" {bar.frozen_at.astimezone():%H:%M:%S}"
-    return said, _LINK[bar.state]
+        said += f" {bar.frozen_at.astimezone():%H:%M:%S} (+{bar.came:,}{' or more' if bar.missed else ''})"
+    elif bar.state == "AT":
+        return f"AT {bar.at}", _LINK["AT"]
+    return (f"AT {bar.at}  {said}" if bar.at else said), _LINK[bar.state]
 
 
-def tabs(current: str, there: frozenset[str], room: int) -> Line:
-    """`[1 Overview] 2 Queue  3 Domains ...`; those that are not there are dim."""
+def tabs(current: str, there: frozenset[str], room: int, range: str = "") -> Line:
+    """`[1 Overview] 2 Queue  3 Domains ...`; those that are not there are dim. At the right the range of time, where it was chosen."""
     parts: list[Part] = [" "]
     for number, kind in enumerate(TABS, 1):
         name = f"{number} {kind.capitalize()}"
@@ -80,7 +93,7 @@ def tabs(current: str, there: frozenset[str], room: int) -> Line:
             parts.append((f"[{name}]", "strong"))
         else:
             parts.append((f" {name} ", "" if kind in there else "dim"))
-    return fit(line(*parts), room)
+    return edges(line(*parts), line((range, "accent")), room) if range else fit(line(*parts), room)
 
 
 def crumb(titles: Sequence[str], note: Line, room: int) -> Line:
@@ -108,9 +121,35 @@ def _keys(keys: Sequence[tuple[str, str, int]]) -> Line:
     return line(*parts)
 
 
+def key_at(whole: Line, cell: int) -> str:
+    """The name of the key of a footer that is in a cell, with its label; "" where none is."""
+    key = ""
+    for part in whole:
+        key = part.text if part.tone == "key" else key
+        cell -= width(part.text)
+        if cell < 0:
+            return key if part.text.strip() else ""
+    return ""
+
+
+def tab_at(whole: Line, cell: int) -> str:
+    """The tab in a cell of the line of tabs; "" where none is."""
+    for part in whole:
+        cell -= width(part.text)
+        if cell < 0:
+            number = part.text.strip("[] ").partition(" ")[0]
+            return TABS[int(number) - 1] if number.isdecimal() else ""
+    return ""
+
+
+def fits(room: int, height: int) -> bool:
+    """Whether there is room for everything."""
+    return room >= COLUMNS and height >= ROWS
+
+
 def too_small(room: int, height: int) -> list[Line]:
     """Instead of everything, on a terminal too small."""
     return [
-        fit(line((f"80x24 needed (now {room}x{height})", "warn")), room),
+        fit(line((f"{COLUMNS}x{ROWS} needed (now {room}x{height})", "warn")), room),
         fit(line("mailtui status prints lines"), room),
     ]

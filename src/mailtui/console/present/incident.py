@@ -71,7 +71,7 @@ def _columns(room: int) -> tuple[int, int, int]:
     return name, number, max(rest, 10)
 
 
-def detail(one: IncidentRow | None, now: datetime, room: int, height: int) -> list[Line]:
+def detail(one: IncidentRow | None, now: datetime, room: int, height: int, minutes: int = 15) -> list[Line]:
     """A row in full: what it means, since when, a reply as it was received, and the filter that finds its mail."""
     if one is None:
         return box("", [], room, height)
@@ -80,7 +80,7 @@ def detail(one: IncidentRow | None, now: datetime, room: int, height: int) -> li
     body = [
         *(line((text, "strong")) for text in sentence),
         line((f"{word} ", tone), (f"{_MEANS.get(one.change, '')}   ", "dim"), _times(one, now)),
-        line(("class  ", "dim"), one.class_ or "-", ("   ", "dim"), *_spread(one)),
+        line(("class  ", "dim"), one.class_ or "-", ("   ", "dim"), *_spread(one, minutes)),
     ]
     found = incident(one)
     for name, value, tone in (("reply", one.sample, _reply_tone(one)), ("filter", found, "")):
@@ -100,23 +100,24 @@ def _times(one: IncidentRow, now: datetime) -> str:
     return f"first {first}   last {last}" if first else ""
 
 
-def _spread(one: IncidentRow) -> list[Part]:
+def _spread(one: IncidentRow, minutes: int) -> list[Part]:
     parts: list[Part] = []
+    window = f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"
     if one.change != "OURS":
-        parts += [f"{one.count:,} in 15 min", (f", usual {one.usual:,.1f}   ", "dim")]
+        parts += [f"{one.count:,} in {window}", (f", usual {one.usual:,.1f}   ", "dim")]
     elif one.count:
-        parts.append(f"{plural(one.count, 'attempt')} in 15 min   ")
+        parts.append(f"{plural(one.count, 'attempt')} in {window}   ")
     parts.append(f"{one.delivered:,} delivered   {plural(one.destinations, 'destination')}")
     return parts
 
 
-def note(rows: Sequence[IncidentRow], asked: bool) -> Line:
-    """For the breadcrumb: how many of each, and what is compared."""
+def note(rows: Sequence[IncidentRow], asked: bool, window: str = "last 15m", past: bool = False) -> Line:
+    """For the breadcrumb: how many of each, and what is compared; whether everything was unreachable in the past is not kept."""
     parts: list[Part] = []
     for change, (word, tone) in CHANGES.items():
         if count := sum(row.change == change for row in rows):
             parts.append((f"{count} {word}   ", tone))
     if asked and not rows:
         parts.append(("all as usual   ", "ok"))
-    parts.append(("last 15 min against 24 h before", "dim"))
+    parts.append((f"{window} against 24 h before{', no outage kept' if past else ''}", "dim"))
     return line(*parts)

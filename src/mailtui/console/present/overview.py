@@ -6,41 +6,71 @@ Owned here: the boxes and rows of that screen, from the relay's answers; pure.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from mailtui.control.results import StatusView
+from mailtui.control.results import Rate, Rates, StatusView
 from mailtui.display import age, clock, rate, size
 from mailtui.findings import ForecastRow, IncidentRow, MomentRow
 from mailtui.suspensions import Suspension, named
 from mailtui.views import AGE_LABELS, AgeRow, Ages
 
 from .line import BLANK, Line, Part, Tone, box, line, middle, pad, spark
+from .trend import cells_for, folded, waiting
 from .values import short
 
 _CHANGES: Final[dict[str, Tone]] = {"NEW": "bad", "UP": "warn", "GONE": "dim", "RECOVERED": "ok", "OURS": "bad"}
+#: The order of changes: what is over comes last.
+_TURN: Final = ("OURS", "NEW", "UP", "GONE", "RECOVERED")
+#: Classes that are met every day: they speak of one address, or the next try passes.
+_EVERYDAY: Final = frozenset(
+    ("greylisted", "no-such-user", "mailbox-full", "mailbox-disabled", "moved", "no-such-domain", "null-mx")
+)
 _AGES: Final = Ages.__struct_fields__
 
 
-def counts(
-    status: StatusView, samples: Sequence[MomentRow], ahead: ForecastRow | None, room: int, height: int
-) -> list[Line]:
-    """The queue by state, its oldest recipient, its depth over the hour, what comes due."""
+@dataclass(frozen=True)
+class Range:
+    """The samples of a range of time: its end, its length in seconds and in words."""
+
+    samples: Sequence[MomentRow]
+    end: datetime
+    seconds: int = 3600
+    name: str = "1h"
+
+    def depth(self, cells: int) -> str:
+        """How much waited, at most, as a sparkline."""
+        values = [(row.at, float(waiting(row))) for row in self.samples]
+        return spark(self._folded(values, cells, True), cells)
+
+    def flow(self, values: Sequence[int], cells: int) -> str:
+        """What happened, as a sparkline; a value for each sample."""
+        dated = [(row.at, float(value)) for row, value in zip(self.samples, values, strict=True)]
+        return spark(self._folded(dated, cells, False), cells)
+
+    def _folded(self, values: Sequence[tuple[datetime, float]], cells: int, highest: bool) -> list[float]:
+        step = 60 if self.seconds <= 86_400 else 3600
+        return folded(values, self.end, self.seconds, cells_for(self.seconds, cells, step), highest)
+
+
+def counts(status: StatusView, past: Range, ahead: ForecastRow | None, room: int, height: int) -> list[Line]:
+    """The queue by state, its oldest recipient, its depth over the range, what comes due."""
     queue = status.queue
-    waiting = queue.queued + queue.sending + queue.deferred + queue.held
-    depth = [row.queued + row.sending + row.deferred + row.held for row in samples]
+    total = queue.queued + queue.sending + queue.deferred + queue.held
+    depth = [waiting(row) for row in past.samples] if past.seconds <= 86_400 else []
     change = f"  {depth[-1] - depth[-6]:+,}/5m" if len(depth) > 5 else ""
     half = (room - 4) // 2
     trend = room - 4 - 10
     body = [
         line(*_count("queued", queue.queued, "", half), *_count("sending", queue.sending, "accent", half)),
         line(*_count("deferred", queue.deferred, "warn", half), *_count("held", queue.held, "held", half)),
-        line(*_fact("oldest", age(status.oldest_seconds) if waiting else "-", half), *_due(ahead, half)),
-        line(("depth 1h  ", "dim"), spark(depth, trend)),
+        line(*_fact("oldest", age(status.oldest_seconds) if total else "-", half), *_due(ahead, half)),
+        line((pad(f"depth {past.name}", 10), "dim"), past.depth(trend)),
     ]
     if ahead is not None and height >= 7:
         body.append(line(("next 1h   ", "dim"), spark(_folded(ahead.minutes, trend), trend)))
-    return box(f"Queue {waiting:,}{change}", body, room, height)
+    return box(f"Queue {total:,}{change}", body, room, height)
 
 
 def _count(name: str, count: int, tone: Tone, room: int) -> list[Part]:
@@ -63,24 +93,27 @@ def _folded(values: Sequence[int], room: int) -> list[int]:
     return [sum(values[index : index + width]) for index in range(0, len(values), width)]
 
 
-def flow(status: StatusView, samples: Sequence[MomentRow], room: int, height: int) -> list[Line]:
-    """Recipients a minute in and out over the last hour, and how long delivery takes."""
-    rates, trend = status.rates, max(room - 4 - 16, 8)
-    rows: tuple[tuple[str, float, Tone, list[float]], ...] = (
+def flow(rates: Rates, past: Range, when: str, room: int, height: int) -> list[Line]:
+    """Recipients a minute in and out over the range, and how long delivery takes."""
+    samples, trend = past.samples, max(room - 4 - 16, 8)
+    rows: tuple[tuple[str, float, Tone, list[int]], ...] = (
         ("in", rates.accepted.minute, "", [row.accepted for row in samples]),
         ("out", rates.delivered.minute, "ok", [row.delivered for row in samples]),
         ("defer", rates.deferred.minute, "warn", [row.deferrals for row in samples]),
         ("bounce", rates.bounced.minute, "bad", [row.bounced for row in samples]),
     )
     body = [
-        line((pad(name, 7), "dim"), pad(rate(now), 7, True), "  ", (spark(past, trend), tone if any(past) else "dim"))
-        for name, now, tone, past in rows
+        line(
+            *((pad(name, 7), "dim"), pad(rate(now), 7, True), "  "),
+            (past.flow(values, trend), tone if any(values) else "dim"),
+        )
+        for name, now, tone, values in rows
     ]
     delays = [row for row in samples if row.p50 is not None]
     if delays and height >= 7:
         p50, p95 = delays[-1].p50 or 0.0, delays[-1].p95 or 0.0
         body.append(line(("delivery ", "dim"), f"p50 {p50:.1f} s  p95 {p95:.1f} s"))
-    return box("Flow, recipients/min, last hour", body, room, height)
+    return box(f"{'Flow, recipients/min' if when.startswith('last') else 'Flow/min'}, {when}", body, room, height)
 
 
 def health(status: StatusView, ahead: ForecastRow | None, now: datetime, room: int, height: int) -> list[Line]:
@@ -157,9 +190,25 @@ def change_row(row: IncidentRow, room: int) -> Line:
     )
 
 
-def change_title(rows: Sequence[IncidentRow] | None) -> str:
+def worst_first(rows: Sequence[IncidentRow]) -> list[IncidentRow]:
+    """What is about us, then what stops all mail of a site, then what goes wrong with single recipients or passes by itself."""
+    return sorted(
+        rows, key=lambda row: (_TURN.index(row.change) if row.change in _TURN else 0, row.class_ in _EVERYDAY)
+    )
+
+
+def change_title(rows: Sequence[IncidentRow] | None, when: str = "last 15m") -> str:
     """What the box is called."""
-    return "What changed, last 15 min" + (f" ({len(rows)})" if rows else "")
+    return f"What changed, {when}" + (f" ({len(rows)})" if rows else "")
+
+
+def rates(samples: Sequence[MomentRow]) -> Rates:
+    """What happened a minute at the end of the samples."""
+    if not samples:
+        return Rates()
+    last = samples[-1]
+    each = (last.accepted, last.refused_4xx, last.refused_5xx, last.delivered, last.deferrals, last.bounced)
+    return Rates(*(Rate(n / max(last.minutes, 1), n / max(last.minutes, 1)) for n in each))
 
 
 # --- alerts

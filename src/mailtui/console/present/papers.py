@@ -1,11 +1,13 @@
-"""What is shown of a message on request: its history, its header, its body; pure.
+"""What is shown of a message on request: its history, its header, its body, what two attempts differ in; pure.
 
 Owned here: these as bounded lines of safe text. A body says on its first line that it is private.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from difflib import SequenceMatcher
 from typing import Final, Literal, NamedTuple
 
 from mailtui.display import clock, plural, size
@@ -15,10 +17,12 @@ from mailtui.views import AttemptView, MessageView
 from .line import Line, Tone, line, pad, wrap
 from .values import STATES, reply
 
-Paper = Literal["", "history", "headers", "body"]
+Paper = Literal["", "history", "headers", "body", "differences"]
 #: Octets that are asked for, lines that are shown, and characters of one.
 MOST: Final[dict[Paper, int]] = {"headers": 64 * 1024, "body": 128 * 1024}
 _LINES, _LINE = 3000, 2000
+#: Lines of a dialogue that are compared: the time that takes grows with their square.
+_COMPARED: Final = 400
 
 
 class Written(NamedTuple):
@@ -74,6 +78,31 @@ def _attempt(number: int, attempt: AttemptView) -> str:
     where = f" at {attempt.host}" if attempt.host else ""
     answer = reply(attempt.code, attempt.enhanced, attempt.text) or attempt.class_
     return f"attempt {number} {attempt.disposition} by relay{where}: {answer}"
+
+
+def differences(attempts: Sequence[AttemptView], index: int, room: int) -> list[Written]:
+    """An attempt and the one before it: what both said is dim, what the one before said has `-`, what this one said `+`."""
+    if index < 1:
+        return _numbered([line(("there is no attempt before this one", "dim"))])
+    before, here = (_dialogue(attempts[at]) for at in (index - 1, index))
+    if before == here:
+        return _numbered([line(("both went the same way, to the letter", "dim"))])
+    tones: dict[str, Tone] = {"-": "warn", "+": "accent", " ": "dim"}
+    parts: list[tuple[str, str]] = []
+    for kind, low, high, start, end in SequenceMatcher(None, before, here, autojunk=False).get_opcodes():
+        parts += [("-", text) for text in before[low:high] if kind in ("replace", "delete")]
+        parts += [(" " if kind == "equal" else "+", text) for text in here[start:end]]
+    lines: list[Line] = []
+    for sign, text in parts:
+        lines += [line((f"{sign} {told}", tones[sign])) for told in wrap(text[:_LINE], max(room - 2, 20))]
+    return _numbered(lines[:_LINES])
+
+
+def _dialogue(attempt: AttemptView) -> list[str]:
+    """What was said, without its times, and how it ended."""
+    said = [f"{one.dir} {safe_text(one.line)}" for one in attempt.transcript[:_COMPARED]]
+    host = f"{attempt.host} [{attempt.address}] {attempt.tls}".strip()
+    return [f"* {host}", *said, f"* {attempt.disposition} {attempt.class_} at {attempt.stage}"]
 
 
 def content(paper: Paper, octets: bytes, room: int) -> list[Written]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from mailtui.display import age, size
 from mailtui.views import Counts, QueueRow
@@ -15,6 +16,8 @@ from .line import Line, Part, box, line, middle, pad, wrap
 from .values import reply, short, state, until
 
 _WIDE = 100
+#: Lines from which on a preview has all of a row.
+_STANDS: Final = 14
 #: Cells of a row in a pager.
 _PAGED = 240
 
@@ -74,7 +77,36 @@ def preview(one: QueueRow | None, room: int, height: int, now: datetime) -> list
             )
         ),
     ]
+    if height >= _STANDS:
+        body = _standing(one, room - 4, now)
     return box(f"Preview {one.id}", body, room, height, note="p hides it")
+
+
+def _standing(one: QueueRow, room: int, now: datetime) -> list[Line]:
+    """The same in a column of its own: all of it."""
+    facts = [
+        ("to", one.recipient),
+        ("from", one.sender or "<>"),
+        ("subject", one.subject),
+        ("state", one.state),
+        ("tries", str(one.attempts)),
+        ("next", until(one.next_attempt, now)),
+        ("age", age(one.age_seconds)),
+        ("size", size(one.size)),
+        ("site", one.site or one.destination),
+        ("class", one.class_),
+        ("reply", reply(one.last_code, one.last_enhanced, one.last_text) or "not tried yet"),
+    ]
+    body: list[Line] = []
+    for label, text in facts:
+        for index, part in enumerate(wrap(text, max(room - 9, 10)) if text else ()):
+            body.append(
+                line(
+                    (pad("" if index else label, 9), "dim"),
+                    (part, "warn" if label == "reply" and one.last_code else ""),
+                )
+            )
+    return body
 
 
 def answer(one: QueueRow) -> str:
@@ -83,11 +115,13 @@ def answer(one: QueueRow) -> str:
 
 
 def found(counts: Counts | None, waiting: int) -> str:
-    """`38,114 of 102,418`; without a count yet, only the queue."""
+    """`38,114 of 102,418`; without a count yet, only the queue; of what is finished too, the count alone."""
+    if counts is not None and counts.recipients > waiting:  # finished ones too
+        return f"{counts.recipients:,} found"
     return f"{waiting:,}" if counts is None else f"{counts.recipients:,} of {waiting:,}"
 
 
-def note(position: int | None, total: int, marked: str, newer: int) -> Line:
+def note(position: int | None, total: int, marked: str, newer: int, turned: bool = False) -> Line:
     """For the breadcrumb: what is marked, where the cursor is."""
     parts: list[Part] = []
     if newer:
@@ -95,7 +129,7 @@ def note(position: int | None, total: int, marked: str, newer: int) -> Line:
     if marked:
         parts.append((f"{marked} marked   ", "accent"))
     where = f"row {position:,} of {short(total) if total > 99_999 else f'{total:,}'}" if position else f"{total:,} rows"
-    parts.append((f"{where}   oldest first", "dim"))
+    parts.append((f"{where}   {'newest' if turned else 'oldest'} first", "dim"))
     return line(*parts)
 
 

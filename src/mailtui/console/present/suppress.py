@@ -9,7 +9,7 @@ from datetime import datetime
 
 from mailtui.display import clock, plural
 from mailtui.holdrules import HoldRule
-from mailtui.suppressions import Suppression
+from mailtui.suppressions import Difference, Suppression
 from mailtui.suspensions import STOPS_DELIVERY, Suspension, named
 
 from .detail import WIDTH, told
@@ -90,6 +90,15 @@ def _halves(room: int, taken: int) -> tuple[int, int]:
     left = max(room - taken, 2)
     name = max(left * 3 // 4, 1) if room < 100 else left // 2
     return name, left - name
+
+
+def difference(found: Difference) -> str:
+    """`+ ana@example.org (no-such-user)`: what an import does to an entry."""
+    sign = {"add": "+", "change": "~", "past": "!", "same": "="}[found.change]
+    was = f", was {found.was.reason}" if found.was and found.was.reason != found.reason else ""
+    return (
+        f"{sign} {middle(found.entry, 44)} ({found.reason}{was}{', ended already' if found.change == 'past' else ''})"
+    )
 
 
 def detail(row: Suppression | Suspension | HoldRule, now: datetime, room: int = WIDTH) -> list[Line]:

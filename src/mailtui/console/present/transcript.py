@@ -21,7 +21,7 @@ _DIRECTIONS: Final[dict[str, tuple[str, Tone]]] = {"<": ("<", ""), ">": (">", "a
 #: Cells of the time and direction in front of what was said.
 SPOKEN: Final = 11
 #: Cells in which no line is broken.
-_UNFOLDED: Final = 1_000_000
+UNBROKEN: Final = 1_000_000
 
 
 class Spoken(NamedTuple):
@@ -162,16 +162,17 @@ def spoken(said: Spoken, room: int) -> Line:
     return line(*parts)
 
 
-def next_failure(lines: Sequence[Spoken], cursor: int) -> int | None:
-    """The index of the next line that fails behind the cursor, from the beginning again after the last; None when none does."""
-    failing = [index for index, one in enumerate(lines) if one.failing]
-    return next((index for index in failing if index > cursor), failing[0] if failing else None)
+def next_failure(lines: Sequence[Spoken], cursor: int, by: int = 1) -> int | None:
+    """The index of the next line that fails behind the cursor, or with -1 before it, from the other end again after the last; None when
+    none does."""
+    failing = [index for index, one in enumerate(lines) if one.failing][::by]
+    return next((index for index in failing if (index - cursor) * by > 0), failing[0] if failing else None)
 
 
 def whole(attempts: Sequence[AttemptView], now: datetime) -> list[str]:
     """The dialogues of all attempts, as text."""
     lines: list[str] = []
     for index in range(len(attempts)):
-        told = ("".join(part.text for part in spoken(one, 0)) for one in dialogue(attempts, index, _UNFOLDED, False))
+        told = ("".join(part.text for part in spoken(one, 0)) for one in dialogue(attempts, index, UNBROKEN, False))
         lines += [attempt_title(attempts, index, now), *told, ""]
     return lines

@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from msgspec import UnsetType
+
 from mailtui.display import age
 
 from .line import Piece, Tone
@@ -23,6 +25,10 @@ STATES: Final[dict[str, tuple[str, Tone]]] = {
     "suppressed": ("X", "bad"),
     "purged": ("P", "dim"),
 }
+
+
+#: Seconds an answer may be old without saying so.
+_RECENT: Final = 2.0
 
 
 def state(name: str) -> Piece:
@@ -51,6 +57,13 @@ def until(moment: datetime | None, now: datetime) -> str:
 def since(moment: datetime | None, now: datetime) -> str:
     """How long ago that was; "" for None."""
     return "" if moment is None else age((now - moment).total_seconds())
+
+
+def counted(as_of: datetime | UnsetType | None, now: datetime) -> str:
+    """`counted 4s ago` of an answer that was not made just now; "" of one that was."""
+    if not isinstance(as_of, datetime) or (now - as_of).total_seconds() <= _RECENT:
+        return ""
+    return f"counted {since(as_of, now)} ago"
 
 
 def reply(code: int, enhanced: str, text: str) -> str:

@@ -6,6 +6,7 @@ Owned here: which keys mean what. What it says is in `present.confirm`; what hap
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 from textual import events
@@ -14,18 +15,22 @@ from textual.screen import ModalScreen
 
 from mailtui.console.actions import Action, Scope, Tier, command_line
 from mailtui.console.present import confirm as says
+from mailtui.console.present import frame
 from mailtui.console.widgets.canvas import Canvas
 from mailtui.views import Preview
 
 #: Seconds in which keys are not heard: they were typed before the dialog could be seen.
 GUARD: Final = 0.4
+#: Seconds between two looks whether it can still be done.
+_LOOK: Final = 0.25
 
 
 class Confirm(ModalScreen[bool]):
-    """True when the operator said so."""
+    """True when the operator said so. `missing` says why it cannot be done at this moment, "" when it can."""
 
-    def __init__(self, action: Action, scope: Scope, plan: Preview, tier: Tier) -> None:
+    def __init__(self, action: Action, scope: Scope, plan: Preview, tier: Tier, missing: Callable[[], str]) -> None:
         super().__init__()
+        self._missing = missing
         self._action, self._scope, self._plan, self._tier = action, scope, plan, tier
         self._typed = self._hint = ""
         self._heard_from = float("inf")
@@ -38,6 +43,11 @@ class Confirm(ModalScreen[bool]):
         """Heard from some time after it is seen."""
         self._draw()
         self.call_after_refresh(self._seen)
+        self.set_interval(_LOOK, self._draw)
+
+    def on_resize(self) -> None:
+        """It is drawn where all of it can be seen."""
+        self._draw()
 
     def _seen(self) -> None:
         self._heard_from = time.monotonic() + GUARD
@@ -45,6 +55,9 @@ class Confirm(ModalScreen[bool]):
     def _draw(self) -> None:
         canvas = self.query_one("#dialog", Canvas)
         assert self._action.verb is not None
+        if not frame.fits(*self.app.size):
+            unseen(canvas)
+            return
         lines = says.dialog(
             self._action.verb.name,
             self._scope,
@@ -53,14 +66,14 @@ class Confirm(ModalScreen[bool]):
             self._typed,
             command_line(self._action.verb, self._scope),
             says.WIDTH,
-            self._hint,
+            self._missing() or self._hint,
         )
         canvas.styles.width, canvas.styles.height = says.WIDTH, len(lines)
         canvas.show(lines)
 
     @property
     def _ready(self) -> bool:
-        return self._plan.done > 0 and (self._tier < 2 or self._typed == str(self._plan.done))
+        return not self._missing() and self._plan.done > 0 and (self._tier < 2 or self._typed == str(self._plan.done))
 
     def on_key(self, event: events.Key) -> None:
         """Escape at any time; the others once the dialog was seen."""
@@ -68,7 +81,7 @@ class Confirm(ModalScreen[bool]):
         event.prevent_default()
         if event.key == "escape":
             self.dismiss(False)
-        elif time.monotonic() < self._heard_from:
+        elif time.monotonic() < self._heard_from or not frame.fits(*self.app.size):
             return
         elif event.key == "y" and self._ready:
             self.dismiss(True)
@@ -90,3 +103,11 @@ class Confirm(ModalScreen[bool]):
         """Beside the dialog: away; the mouse confirms nothing."""
         if event.widget is self:
             self.dismiss(False)
+
+
+def unseen(canvas: Canvas) -> None:
+    """In the place of a dialog there is no room for."""
+    room, height = canvas.app.size
+    lines = frame.too_small(room, height)
+    canvas.styles.width, canvas.styles.height = room, len(lines)
+    canvas.show(lines)

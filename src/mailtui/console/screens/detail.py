@@ -15,8 +15,8 @@ from mailtui.console.present.line import Line
 from mailtui.console.widgets.canvas import Canvas
 
 
-class Detail(ModalScreen[None]):
-    """Lines that are drawn already."""
+class Detail(ModalScreen[bool]):
+    """Lines that are drawn already; True when it was left by enter."""
 
     def __init__(self, lines: Sequence[Line], width: int) -> None:
         super().__init__()
@@ -37,8 +37,8 @@ class Detail(ModalScreen[None]):
         event.stop()
         event.prevent_default()
         if event.key in ("escape", "enter", "q", "h"):
-            self.dismiss(None)
+            self.dismiss(event.key == "enter")
 
     def on_click(self) -> None:
         """Away."""
-        self.dismiss(None)
+        self.dismiss(False)

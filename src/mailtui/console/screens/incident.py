@@ -13,10 +13,13 @@ from textual.app import ComposeResult
 
 from mailtui.console.actions import Scope
 from mailtui.console.link import Link, Trouble
+from mailtui.console.offers import Offers, of_failure
+from mailtui.console.paging import finding
 from mailtui.console.place import Place
 from mailtui.console.present import incident as says
 from mailtui.console.present.groups import incident as found_by
 from mailtui.console.present.line import Line
+from mailtui.console.when import stretch
 from mailtui.console.widgets.canvas import Canvas
 from mailtui.console.widgets.rows import Rows
 from mailtui.console.widgets.table import Look, VirtualTable
@@ -26,14 +29,17 @@ from mailtui.findings import IncidentRow
 from .view import Open, Say, Shared, View
 
 #: Groups that are listed, and seconds for which they are good enough.
-_LISTED, _FRESH = 500, 2.0
-_CALM: Final = "nothing out of the ordinary in the last 15 minutes"
+_LISTED: Final = 500
+_FRESH: Final = 2.0
+#: Seconds that are compared until a range is chosen.
+_LATELY: Final = 900
 
 
 class Incident(View):
     """Tab 4."""
 
     kind = "incident"
+    kept = True
 
     def __init__(self, link: Link, shared: Shared) -> None:
         super().__init__(link, shared)
@@ -50,19 +56,33 @@ class Incident(View):
 
     async def refreshed(self) -> None:
         """All groups."""
-        rows = await self.link.ask(Incidents(limit=_LISTED), _FRESH)
+        link, when = self.link, self.link.when
+        rows = await link.ask(Incidents(*link.compared(), limit=_LISTED), link.fresh(_FRESH, _LATELY))
+        if when != link.when:
+            return
         if isinstance(rows, Trouble):
-            if not self.link.offline:
+            if rows.code == "not-kept":
+                self.table.look = replace(self.table.look, empty=rows.text)
+                self.table.fill(())
+                self._detail()
+            elif not link.offline:
                 self.post_message(Say(rows.text.partition("\n")[0], "bad"))
             return
-        self._now, self._asked = datetime.now(UTC), True
-        self.table.look = replace(self.table.look, empty=_CALM)
+        self._now, self._asked = link.end, True
+        self.table.look = replace(self.table.look, empty=f"nothing out of the ordinary, {self._window}")
         self.table.fill(rows)
         self._detail()
 
     def _detail(self) -> None:
         canvas = self._below
-        canvas.show(says.detail(self.table.rows.current, self._now, canvas.size.width, canvas.size.height))
+        room, height = canvas.size
+        canvas.show(says.detail(self.table.rows.current, self._now, room, height, self.link.when.compared // 60))
+
+    @property
+    def _window(self) -> str:
+        """What is compared, in words."""
+        when = replace(self.link.when, span=self.link.when.compared)
+        return stretch(when, self.link.now.timestamp())
 
     def on_resize(self) -> None:
         """Another width breaks other lines."""
@@ -70,7 +90,7 @@ class Incident(View):
 
     def note(self) -> Line:
         """How many of each kind."""
-        return says.note(self.table.rows.items, self._asked)
+        return says.note(self.table.rows.items, self._asked, self._window, self.link.past)
 
     # --- actions
 
@@ -79,6 +99,12 @@ class Incident(View):
         row = self.table.rows.current
         filter = found_by(row) if row else ""
         return Scope("filter", filter=filter) if filter else Scope("cursor")
+
+    def offers(self) -> Offers:
+        """The kind of failure under the cursor."""
+        if (row := self.table.rows.current) is None:
+            return Offers()
+        return of_failure(row.site, row.class_, "", row.sample or row.sentence, found_by(row))
 
     def perform(self, action: str) -> bool:
         """Movement, and opening the messages of a group."""
@@ -91,9 +117,13 @@ class Incident(View):
         if (row := self.table.rows.current) is None:
             return
         if filter := found_by(row):
-            self.post_message(Open(Place("queue", filter)))
+            self.run_worker(self._find(filter), group="open", exclusive=True)
         else:
             self.post_message(Say("this is about no mail in particular", "dim"))
+
+    async def _find(self, filter: str) -> None:
+        """The mail of a group; what is finished of it too when nothing waits any more."""
+        self.post_message(Open(Place("queue", await finding(self.link, filter))))
 
     def on_virtual_table_opened(self) -> None:
         """A second click."""

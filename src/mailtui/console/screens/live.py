@@ -1,13 +1,12 @@
 """The live screen: events as they happen, with a filter; it follows, or stands still and counts.
 
-Owned here: the stream while somebody looks, and when it is shown. What a line says is in `present.live`, what is kept in `tail`.
+Owned here: that it is followed while somebody looks, and when it is shown. How it goes on is `stream`'s, what a line says `present.live`'s,
+what is kept `tail`'s.
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
-import time
 from contextlib import aclosing
 from typing import Final
 
@@ -15,26 +14,30 @@ from textual.app import ComposeResult
 
 from mailtui.console.actions import Scope
 from mailtui.console.link import Link, Trouble
+from mailtui.console.offers import Offers, command, texts, values, word
+from mailtui.console.orders import About
 from mailtui.console.place import Place
 from mailtui.console.present import live as says
 from mailtui.console.present.line import Line
 from mailtui.console.present.queue import error
+from mailtui.console.stream import Stream
 from mailtui.console.tail import RING, Tail
 from mailtui.console.widgets.bar import FilterBar
 from mailtui.console.widgets.canvas import Canvas
 from mailtui.console.widgets.rows import Rows
 from mailtui.console.widgets.table import Look, VirtualTable
-from mailtui.control.api import Entry, Log, QueueList, Status
+from mailtui.console.workers import alone
+from mailtui.control.api import Entry, Log, QueueList
+from mailtui.events import Attempted
 
 from .view import Open, Say, Shared, View
 
 #: Seconds between two looks at what came: six or seven a second.
 TICK: Final = 0.15
-#: Events of the past that are asked for at the beginning, and after an interruption; seconds until it is tried again.
-_PAST, _BEHIND, _AGAIN = 200, 2000, 1.0
-#: Seconds for which an answer is good enough, and what goes by itself.
+#: Seconds for which an answer is good enough.
 _FRESH: Final = 0.5
-_PASSING: Final = frozenset({"ended", "Unavailable", "RelayNotRunning"})
+#: How the filter of a trace begins.
+_TRACED: Final = "domain="
 #: Addresses that need no quoting in a filter.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
 
@@ -50,13 +53,11 @@ class Live(View):
         self.table = VirtualTable(
             Rows[says.Moment](lambda moment: str(moment.number)), Look(says.row, None, "nothing yet")
         )
-        self.tail = Tail(lambda missed: says.remark(says.dropped(missed), self._next(), time.time()))
+        self._stream = Stream(link, self._came)
+        self.tail = Tail(lambda missed: self._stream.remark(says.dropped(missed)))
         self.following = True
         self._told = Canvas(id="told")
-        self._number = self._seq = 0
-        self._relay: object = None  # which run of the relay the numbers are of
-        self._trouble = ""
-        self._silent_since = 0.0
+        self._once = False  # the next attempt of what is traced is the last that is followed
         self._listens_to: str | None = None  # the filter of the stream that is open
 
     def compose(self) -> ComposeResult:
@@ -73,7 +74,8 @@ class Live(View):
             self._hush()
             self.tail.clear()
             self.table.rows.clear()
-            self._seq, self.following = 0, True
+            self._stream.again()
+            self.following, self._once = True, False
         await super().enter(place)
         self.bar.put(place.subject)
         self._show()
@@ -82,51 +84,26 @@ class Live(View):
         """Nothing is asked for in intervals: what happens comes by itself."""
         if self._listens_to is None:
             self._listens_to = self.place.subject
-            self.run_worker(self._listen(), group="stream", exclusive=True)
+            alone(self, self._listen, "stream")
+        if self.following and not self.link.frozen:
+            self._show()  # the picture may have stood still
 
     # --- the stream
 
-    def _next(self) -> int:
-        self._number += 1
-        return self._number
-
     async def _listen(self) -> None:
-        """Follow the stream, again and again, until nobody looks or the filter is refused."""
-        while True:
-            trouble = await self._stream()
-            if trouble.code not in _PASSING and not self.link.offline:
-                self.bar.wrong(error(trouble.text, self.size.width))
-                return
-            if not self._trouble:
-                self._silent_since = time.monotonic()
-                self.tail.heard(says.remark(f"lost: {trouble.text}; trying again", self._next(), time.time(), "bad"))
-            self._trouble = trouble.text
-            await asyncio.sleep(_AGAIN)
+        """Until nobody looks or the filter is refused."""
+        refused = await self._stream.listen(self.place.subject, lambda: self.bar.wrong([]))
+        self.bar.wrong(error(refused, self.size.width))
 
-    async def _stream(self) -> Trouble:
-        """What happens, until it ends: why it did."""
-        status = await self.link.ask(Status(), _FRESH)
-        if isinstance(status, Trouble):
-            return status
-        if self._relay not in (None, status.started):  # numbers of another run mean nothing
-            self._seq = 0
-            self.tail.heard(says.remark("the relay was started anew", self._next(), time.time()))
-        self._relay = status.started
-        if self._trouble:
-            self._trouble = ""
-            self.tail.heard(says.remark("connected again", self._next(), time.time(), "ok"))
-        log = Log(self._seq, _BEHIND if self._seq else _PAST, True, self.place.subject)
-        self.bar.wrong([])
-        async with aclosing(self.link.follow(log)) as stream:
-            async for heard in stream:
-                if isinstance(heard, Trouble):
-                    return heard
-                self._came(heard)
-        return Trouble("ended", "the relay ended the stream")
-
-    def _came(self, entry: Entry) -> None:
-        self._seq = max(self._seq, entry.seq)
-        self.tail.heard(says.told(entry, self._next()))
+    def _came(self, moment: says.Moment, entry: Entry | None) -> None:
+        self.tail.heard(moment)
+        if self._once and entry is not None and isinstance(entry.event, Attempted):
+            self._once = False
+            self.tail.take()
+            self._follow(False)
+            self.table.rows.place(len(self.table.rows.items) - 1)
+            self._show()
+            self.post_message(Say("that was its next attempt: enter opens the dialogue, F goes on", "ok"))
 
     def _hush(self) -> None:
         """Nobody looks: the stream is closed; where it was is known."""
@@ -139,12 +116,12 @@ class Live(View):
     def _tick(self) -> None:
         if not self.has_class("here"):
             self._hush()
-        elif self.following and not self.link.frozen and self.tail.take():
+        elif self.following and (not self.link.frozen or not self.table.rows.items) and self.tail.take():
             self._show()
 
     def _show(self) -> None:
-        rows = self.table.rows
-        rows.start(list(self.tail.shown), 0, True)
+        rows, end = self.table.rows, self.link.frozen_at
+        rows.start([one for one in self.tail.shown if end is None or one.at <= end], 0, True)
         if self.following:
             rows.place(len(rows.items) - 1)
         self.table.redraw()
@@ -156,8 +133,7 @@ class Live(View):
 
     def note(self) -> Line:
         """Whether it goes on, and what came meanwhile."""
-        silent = time.monotonic() - self._silent_since
-        return says.note(self.following, self.link.frozen, self.tail.newer, self._trouble, silent)
+        return says.note(self.following, self.link.frozen, self.tail.newer, self._stream.trouble, self._stream.silent)
 
     def _follow(self, on: bool) -> None:
         self.following = on
@@ -173,12 +149,30 @@ class Live(View):
         """Nothing here is changed."""
         return Scope("cursor")
 
+    def offers(self) -> Offers:
+        """The event under the cursor."""
+        moment = self.table.rows.current
+        if moment is None:
+            return Offers()
+        domain = moment.address.rpartition("@")[2]
+        words = values(("t", "to", moment.address), ("d", "domain", domain), ("i", "id", moment.id))
+        shown = command("show", moment.id) if moment.id else ""
+        told = texts(
+            ("i", "id", moment.id),
+            ("a", "address", moment.address),
+            ("r", "text", moment.text),
+            ("c", "command", shown),
+        )
+        return Offers(words, told)
+
     def perform(self, action: str) -> bool:
         """Movement stops it, the end goes on; opening, the filter."""
-        if action in ("view.follow", "row.last"):
+        if action == "view.trace":
+            self._trace()
+        elif action in ("view.follow", "row.last"):
             self._follow(not self.following or action == "row.last")
         elif action == "row.open":
-            self.run_worker(self._open(), group="open", exclusive=True)
+            alone(self, self._open, "open")
         elif action == "filter.edit":
             self.bar.edit()
         elif action == "filter.clear":
@@ -189,6 +183,26 @@ class Live(View):
         else:
             return False
         return True
+
+    def about(self) -> About:
+        """The recipient of the event under the cursor; while it follows, of the latest event that has one."""
+        rows = self.table.rows
+        near = rows.items[rows.cursor :: -1] if self.following else rows.items[rows.cursor : rows.cursor + 1]
+        address = next((one.address for one in near if "@" in one.address), "")
+        return About(address, address.rpartition("@")[2])
+
+    def _trace(self) -> None:
+        """The destination of the event under the cursor; where one is traced already, its next attempt only."""
+        traced, moment = self.place.subject, self.table.rows.current
+        if traced.startswith(_TRACED):
+            self._once = not self._once
+            self._follow(True)
+            told = "stands still after the next attempt" if self._once else "goes on"
+            self.post_message(Say(f"{traced} {told}", "accent"))
+        elif moment is not None and (domain := self.about().destination):
+            self.post_message(Open(Place("live", word("domain", domain))))
+        else:
+            self.post_message(Say("trace: this event is about no destination", "dim"))
 
     async def _open(self) -> None:
         """The message of the event under the cursor, at its recipient."""

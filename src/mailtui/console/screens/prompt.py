@@ -1,6 +1,7 @@
 """One line to type at the foot of the screen: a command, the name of a file. What is wrong with it stands above it.
 
-Owned here: typing, history and completion. Whether a line is right is asked of `check`; what becomes of it is the asker's.
+Owned here: typing, history and completion; every key comes here, in its order, also what was typed or pasted before the line could be seen.
+Whether a line is right is asked of `check`; what becomes of it is the asker's.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.screen import ModalScreen
-from textual.widgets import Input
 
-from mailtui.console.commands import History
+from mailtui.console.commands import Completed, History
+from mailtui.console.editing import LONG, Editor
+from mailtui.console.present.form import typed
 from mailtui.console.present.line import Line, line
 from mailtui.console.widgets.canvas import Canvas
 from mailtui.display import width
@@ -27,7 +29,7 @@ class Asked:
     sign: str
     check: Callable[[str], Awaitable[Sequence[Line]]]
     text: str = ""
-    complete: Callable[[str], str] = str
+    complete: Callable[[str], Completed] = Completed
 
 
 class Prompt(ModalScreen[str]):
@@ -36,68 +38,77 @@ class Prompt(ModalScreen[str]):
     def __init__(self, asked: Asked, history: History | None = None) -> None:
         super().__init__()
         self._asked, self._history = asked, history or History()
-        self._sign, self._told = Canvas(id="sign"), Canvas(id="told")
-        self._field = Input(asked.text, id="line", select_on_focus=False)
-
-        self._checked = ""
+        self._line, self._told = Canvas(id="line"), Canvas(id="told")
+        self._editor = Editor(asked.text, LONG)
 
     def compose(self) -> ComposeResult:
-        """What is wrong; the sign and the line."""
+        """What is wrong; the line."""
         with Container(id="asked"):
-            yield self._told
-            with Container(id="entry"):
-                yield from (self._sign, self._field)
+            yield from (self._told, self._line)
+
+    @property
+    def value(self) -> str:
+        """What stands there."""
+        return self._editor.text
 
     def on_mount(self) -> None:
         """Typing goes on behind what stands there."""
-        self._sign.styles.width = width(self._asked.sign) + 1
-        self._sign.show([line((self._asked.sign, "key"))])
-        self._field.cursor_position = len(self._field.value)
-        self._field.focus()
+        self._draw()
 
-    def _wrong(self, lines: Sequence[Line]) -> None:
+    def on_resize(self) -> None:
+        """Another width shows another part of a long line."""
+        self._draw()
+
+    def _draw(self) -> None:
+        sign = self._asked.sign
+        room = max(self.app.size.width - width(sign) - 1, 10)
+        self._line.show([line((sign, "key"), " ") + typed(self._editor.text, self._editor.at, room)])
+
+    def _tell(self, lines: Sequence[Line]) -> None:
         self._told.display = bool(lines)
         self._told.styles.height = len(lines)
         self._told.show(lines)
 
-    def _put(self, text: str) -> None:
-        self._field.value = text
-        self._field.cursor_position = len(text)
-
-    async def _enter(self, text: str) -> None:
-        wrong = await self._asked.check(text) if text.strip() else ()
-        self._checked = text
-        if wrong:
-            self._wrong(wrong)
+    async def _enter(self) -> None:
+        text = self._editor.text
+        if wrong := await self._asked.check(text) if text.strip() else ():
+            self._tell(wrong)
         else:
             self._history.add(text.strip())
             self.dismiss(text)
 
-    def on_input_changed(self, event: Input.Changed) -> None:
-        """What was wrong may not be any more."""
-        event.stop()
-        if self._field.value != self._checked:
-            self._wrong(())
+    def _complete(self) -> None:
+        done = self._asked.complete(self._editor.text)
+        self._editor.put(done.text)
+        self._tell([line((" " + "  ".join(done.choices), "dim"))] if done.choices else ())
 
     async def on_key(self, event: events.Key) -> None:
-        """Escape, older and newer lines, completion."""
-        text = self._field.value
-        match event.key:
-            case "escape":
-                self.dismiss("")
-            case "up" | "ctrl+p":
-                self._put(self._history.step(-1, text))
-            case "down" | "ctrl+n":
-                self._put(self._history.step(1, text))
-            case "tab":
-                self._put(self._asked.complete(text))
-            case "shift+tab":
-                pass
-            case "enter":
-                await self._enter(text)
-            case _ if event.character and event.is_printable:
-                self._put(text + event.character)  # typed before the line could be seen: the field did not hear it
-            case _:
-                return
+        """Escape, older and newer lines, completion, typing."""
         event.stop()
         event.prevent_default()
+        match event.key:
+            case "escape" | "ctrl+c":
+                self.dismiss("")
+                return
+            case "up" | "ctrl+p":
+                self._editor.put(self._history.step(-1, self._editor.text))
+            case "down" | "ctrl+n":
+                self._editor.put(self._history.step(1, self._editor.text))
+            case "enter":
+                await self._enter()
+                return
+            case "tab":
+                self._complete()
+            case _:
+                if not self._editor.key(event.key):
+                    self._editor.insert(event.character or "")
+                self._tell(())
+        self._draw()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Text, never keys: a pasted line end does not enter."""
+        event.stop()
+        event.prevent_default()
+        self._editor.insert(event.text)
+        self._tell(())
+        self._draw()

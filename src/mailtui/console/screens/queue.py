@@ -1,23 +1,24 @@
 """The queue screen: a filter, the recipients it finds as a window on the whole list, and a preview of the one under the cursor.
 
-Owned here: which pages are asked for and how they are merged, and what a change is about. What a row says is in `present.queue`.
+Owned here: the filter, the preview, and what a change is about. Which rows are asked for is `window`'s, what one says `present.queue`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import partial
 from typing import Final
 
-from msgspec.structs import replace
 from textual.app import ComposeResult
+from textual.timer import Timer
 
 from mailtui.console.actions import Scope
 from mailtui.console.link import Link, Trouble
 from mailtui.console.offers import Offers, of_recipient
 from mailtui.console.orders import About
-from mailtui.console.paging import pages
+from mailtui.console.paging import Order, pages, with_history
 from mailtui.console.place import Place
 from mailtui.console.present import queue as says
 from mailtui.console.present.line import Line
@@ -25,22 +26,17 @@ from mailtui.console.widgets.bar import FilterBar
 from mailtui.console.widgets.canvas import Canvas
 from mailtui.console.widgets.rows import Rows
 from mailtui.console.widgets.table import Look, VirtualTable
-from mailtui.control.api import QueueCount, QueueList
-from mailtui.views import Counts, QueuePage, QueueRow
+from mailtui.console.workers import alone
+from mailtui.control.api import QueueCount
+from mailtui.views import Counts, QueueRow
 
 from .view import Open, Shared, View
+from .window import COUNTED, Window
 
-PAGE: Final = 200
-#: In front of a window that does not begin where its list does.
-_UNKNOWN: Final = "?"
-#: Seconds of idleness before what is typed is counted, and for which a count is good enough.
-_IDLE, _COUNTED = 0.15, 2.0
-
-
-def order(name: str) -> tuple[str, int]:
-    """How ids `<queue id>.<n>` sort: as their rows were taken in."""
-    message, _, n = name.rpartition(".")
-    return message, int(n)
+#: Seconds of idleness before what is typed is counted.
+_IDLE: Final = 0.15
+#: Seconds the cursor rests before what it is on is shown below: a key that is held sends the list alone.
+_REST: Final = 0.1
 
 
 class Queue(View):
@@ -50,14 +46,15 @@ class Queue(View):
 
     def __init__(self, link: Link, shared: Shared) -> None:
         super().__init__(link, shared)
-        look: Look[QueueRow] = Look(lambda row, room: says.row(row, room, self._now), says.heading, "nothing found")
+        look: Look[QueueRow] = Look(
+            lambda row, room: says.row(row, room, self._window.now), says.heading, "nothing found", "asking …"
+        )
         self.bar = FilterBar()
-        self.table = VirtualTable(Rows[QueueRow](lambda row: row.id, order), look)
+        self.table = VirtualTable(Rows[QueueRow](lambda row: row.id, Order().key), look)
         self._below = Canvas(id="preview")
         self._counts: Counts | None = None
-        self._now = datetime.now(UTC)  # of the last answer: times are told from then and stand still until the next
-        self._in_front = ""  # the id before the first row of the window, "" at the beginning of the list
-        self._shown: str | None = None  # the filter the window is of
+        self._window = Window(self, self.table, self.bar)
+        self._resting: Timer | None = None
 
     def compose(self) -> ComposeResult:
         """Filter, list, preview."""
@@ -72,80 +69,19 @@ class Queue(View):
     # --- asking
 
     async def refreshed(self) -> None:
-        """The visible part of the window again, and the count."""
-        if self._shown != self.place.subject:
-            await self._first()
-        else:
-            await self._again()
-        counts = await self.link.ask(QueueCount(filter=self.place.subject), _COUNTED)
+        """The visible part of the window again, and the count; a frozen list stands still."""
+        await self._window.refreshed()
+        counts = await self.link.ask(
+            QueueCount(filter=self.place.subject, history=with_history(self.place.subject)), COUNTED
+        )
         if not isinstance(counts, Trouble):
             self._counts = counts
+            self.as_of = counts.as_of if isinstance(counts.as_of, datetime) else None
         self._tell()
-
-    async def _first(self) -> None:
-        filter = self.place.subject
-        if (page := await self._page(QueueList(filter=filter, limit=PAGE))) is None:
-            return
-        if self._shown != filter:
-            self.table.rows.clear()
-        self._shown, self._in_front = filter, ""
-        self.table.rows.start(page.rows, 0, page.after is None)
-        self.table.arrived()
-
-    async def _last(self) -> None:
-        filter, rows = self.place.subject, self.table.rows
-        page = await self._page(QueueList(filter=filter, limit=PAGE, before="end"))
-        counts = await self.link.ask(QueueCount(filter=filter), _COUNTED)
-        if page is None:
-            return
-        whole = len(page.rows) < PAGE
-        above = None if isinstance(counts, Trouble) else max(counts.recipients - len(page.rows), 0)
-        rows.start(page.rows, 0 if whole else above or None, True)
-        self._in_front = "" if whole else _UNKNOWN
-        rows.place(len(rows.items) - 1)
-        self.table.arrived()
-
-    async def _again(self) -> None:
-        """The rows from above the visible ones to below them, merged by identity."""
-        rows = self.table.rows
-        low = max(rows.top - 5, 0)
-        after = rows.key(rows.items[low - 1]) if low else self._in_front
-        if after == _UNKNOWN:  # the window begins somewhere: its first row is the anchor
-            low, after = 1, rows.key(rows.items[0])
-        first = rows.items[low : low + 1]
-        page = await self._page(QueueList(filter=self.place.subject, limit=rows.height + 10, after=after))
-        if page is None or [rows.key(row) for row in rows.items[low : low + 1]] != [rows.key(row) for row in first]:
-            return
-        rows.merge(low, page.rows, page.after is None, self.table.holds)
-        self.table.arrived()
-
-    async def _more(self, direction: str) -> None:
-        rows, later = self.table.rows, direction == "after"
-        edge = rows.key(rows.items[-1 if later else 0])
-        request = QueueList(filter=self.place.subject, limit=PAGE)
-        page = await self._page(replace(request, after=edge) if later else replace(request, before=edge))
-        if page is None or not rows.items or rows.key(rows.items[-1 if later else 0]) != edge:
-            return
-        if later:
-            rows.extend(page.rows, page.after is None)
-        else:
-            rows.prepend(page.rows, len(page.rows) < PAGE)
-        self._in_front = _UNKNOWN if rows.above != 0 else ""
-        self.table.arrived()
-
-    async def _page(self, request: QueueList) -> QueuePage | None:
-        """A page of the list that is shown; None when there is none, the reason stands under the filter, or nobody wants it any more."""
-        page = await self.link.ask(request)
-        self._now = datetime.now(UTC)
-        if isinstance(page, Trouble):
-            self.bar.wrong([] if self.link.offline else says.error(page.text, self.size.width))
-            return None
-        self.bar.wrong([])
-        return page if request.filter == self.place.subject else None
 
     async def _count(self, text: str) -> None:
         await asyncio.sleep(_IDLE)
-        counts = await self.link.ask(QueueCount(filter=text))
+        counts = await self.link.ask(QueueCount(filter=text, history=with_history(text)))
         if isinstance(counts, Trouble):
             self.bar.wrong(says.error(counts.text, self.size.width))
             self.bar.found("")
@@ -171,7 +107,9 @@ class Queue(View):
     def _preview(self) -> None:
         preview = self._below
         if preview.display:
-            preview.show(says.preview(self.table.rows.current, self.size.width, preview.size.height, self._now))
+            preview.show(
+                says.preview(self.table.rows.current, preview.size.width, preview.size.height, self._window.now)
+            )
 
     def note(self) -> Line:
         """What is marked, and where the cursor is."""
@@ -180,7 +118,7 @@ class Queue(View):
         marked = f"{len(rows.marks):,}" if rows.marks and not rows.all_marked else ""
         if rows.all_marked:
             marked = f"all but {len(rows.marks):,}" if rows.marks else "all"
-        return says.note(rows.position, total, marked, rows.newer)
+        return says.note(rows.position, total, marked, rows.newer, self._window.order.newest)
 
     # --- actions
 
@@ -207,7 +145,7 @@ class Queue(View):
 
     def text(self) -> Sequence[str]:
         """The rows of the window, as wide as they are."""
-        return says.page(self.table.rows.items, self._now)
+        return says.page(self.table.rows.items, self._window.now)
 
     async def listing(self) -> AsyncIterator[Sequence[QueueRow] | Trouble]:
         """All that the filter finds."""
@@ -219,13 +157,17 @@ class Queue(View):
         if action == "row.open":
             self._open()
         elif action == "row.first":
-            self.run_worker(self._first_row(), group="page", exclusive=True)
+            alone(self, self._window.first_row, "page")
         elif action == "row.last":
-            self.run_worker(self._last(), group="page", exclusive=True)
+            alone(self, self._window.last, "page")
         elif action == "filter.edit":
-            self.bar.edit()
+            self.edit_filter(self.place.subject)
         elif action == "filter.clear":
             self.post_message(Open(Place("queue")))
+        elif action in ("sort.next", "sort.reverse"):
+            self._window.order = Order(not self._window.order.newest)
+            self.shared.newest = self._window.order.newest
+            alone(self, self._window.first, "page")
         elif action == "view.preview":
             self._below.display = not self._below.display
             self.call_after_refresh(self._preview)
@@ -233,10 +175,10 @@ class Queue(View):
             return self.table.perform(action)
         return True
 
-    async def _first_row(self) -> None:
-        if self._in_front:
-            await self._first()
-        self.table.perform("row.first")
+    def edit_filter(self, text: str) -> None:
+        """In the bar."""
+        self.bar.put(text)
+        self.bar.edit()
 
     def _open(self) -> None:
         if (row := self.table.rows.current) is not None:
@@ -248,15 +190,17 @@ class Queue(View):
 
     def on_virtual_table_moved(self, message: VirtualTable.Moved) -> None:
         """Another row is under the cursor."""
-        self._preview()
+        if self._resting is not None:
+            self._resting.stop()
+        self._resting = self.set_timer(_REST, self._preview)
 
     def on_virtual_table_wanted(self, message: VirtualTable.Wanted) -> None:
         """The window comes to an end."""
-        self.run_worker(self._more(message.direction), group="page", exclusive=True)
+        alone(self, partial(self._window.more, message.direction), "page")
 
     def on_filter_bar_typed(self, message: FilterBar.Typed) -> None:
         """Count what would be found."""
-        self.run_worker(self._count(message.text), group="count", exclusive=True)
+        alone(self, partial(self._count, message.text), "count")
 
     async def on_filter_bar_kept(self, message: FilterBar.Kept) -> None:
         """Show what it finds, unless it is wrong."""

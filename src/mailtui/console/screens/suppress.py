@@ -11,12 +11,14 @@ from typing import Any, Final
 from textual.app import ComposeResult
 
 from mailtui.console.link import Link, Trouble
+from mailtui.console.offers import Choice, Offers, of_destination, of_entry, texts, values
 from mailtui.console.orders import About
 from mailtui.console.present import suppress as says
 from mailtui.console.present.detail import WIDTH
 from mailtui.console.present.line import Line, line
 from mailtui.console.widgets.rows import Rows
 from mailtui.console.widgets.table import Look, VirtualTable
+from mailtui.console.workers import alone
 from mailtui.control.api_holdrules import HoldRuleList
 from mailtui.control.api_suppress import SuppressList
 from mailtui.control.api_suspend import Suspensions
@@ -30,6 +32,7 @@ from .view import Say, Shared, View
 PAGE: Final = 500
 #: Seconds for which an answer about the panes without the cursor is good enough.
 _ASIDE: Final = 3.0
+_ASKED: Final = "asking …"
 _NAMES: Final = ("list", "suspensions", "rules")
 _TITLES: Final = ("Suppression list", "Suspensions", "Hold rules")
 _NOTES: Final = ("a adds, D removes, enter shows it", "a suspends, D or P resumes", "a adds, D removes")
@@ -45,19 +48,24 @@ class Suppress(View):
         self._now = datetime.now(UTC)
         self.entries = VirtualTable(
             Rows[Suppression](lambda row: row.entry),
-            Look(lambda row, room: says.entry(row, room, self._now), says.entry_heading, "the list is empty"),
+            Look(lambda row, room: says.entry(row, room, self._now), says.entry_heading, "the list is empty", _ASKED),
             title=_TITLES[0],
         )
         self.suspensions = VirtualTable(
             Rows[Suspension](lambda row: f"{row.kind} {row.name}"),
             Look(
-                lambda row, room: says.suspension(row, room, self._now), says.suspension_heading, "nothing is suspended"
+                lambda row, room: says.suspension(row, room, self._now),
+                says.suspension_heading,
+                "nothing is suspended",
+                _ASKED,
             ),
             title=_TITLES[1],
         )
         self.rules = VirtualTable(
             Rows[HoldRule](lambda row: str(row.rule)),
-            Look(lambda row, room: says.rule(row, room, self._now), says.rule_heading, "no rule holds new mail"),
+            Look(
+                lambda row, room: says.rule(row, room, self._now), says.rule_heading, "no rule holds new mail", _ASKED
+            ),
             title=_TITLES[2],
         )
         self._panes: tuple[VirtualTable[Any], ...] = (self.entries, self.suspensions, self.rules)
@@ -142,6 +150,23 @@ class Suppress(View):
         """The row under the cursor, in its pane."""
         return About(pane=_NAMES[self._at], row=self._panes[self._at].rows.current)
 
+    def offers(self) -> Offers:
+        """The row under the cursor, in its pane."""
+        match self._panes[self._at].rows.current:
+            case Suppression() as one:
+                return of_entry(one.entry, one.evidence)
+            case Suspension(kind="destination", name=name):
+                return of_destination(name)
+            case Suspension(kind="site", name=name):
+                return of_destination("", name)
+            case Suspension(kind=kind, name=name):
+                field = {"sender": "from", "user": "user"}.get(kind, "")
+                return Offers(values(("n", field, name)) if field else (), texts(("n", "name", name)))
+            case HoldRule() as rule:
+                words = (*values(("n", "rule", str(rule.rule))), Choice("f", "its filter", rule.filter))
+                return Offers(words, texts(("n", "number", str(rule.rule)), ("f", "filter", rule.filter)))
+        return Offers()
+
     def perform(self, action: str) -> bool:
         """Movement in the pane that has the cursor; enter shows a row in full."""
         if action in ("pane.next", "pane.previous"):
@@ -170,4 +195,4 @@ class Suppress(View):
 
     def on_virtual_table_wanted(self, message: VirtualTable.Wanted) -> None:
         """The list of entries goes on."""
-        self.run_worker(self._more(), group="page", exclusive=True)
+        alone(self, self._more, "page")

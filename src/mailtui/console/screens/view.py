@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
 import msgspec
@@ -25,9 +26,11 @@ from mailtui.console.widgets.table import VirtualTable
 
 @dataclass
 class Shared:
-    """What screens have in common: the filter of the queue, and the list a message was opened from when that was not the queue."""
+    """What screens have in common: the filter of the queue and whether its newest mail stands first, and the list
+    a message was opened from when that was not the queue."""
 
     filter: str = ""
+    newest: bool = False
     ids: tuple[str, ...] = ()
 
 
@@ -52,12 +55,20 @@ class View(Widget):
     """A screen. `kind` is that of the places it shows."""
 
     kind: ClassVar[str]
+    #: Whether what it shows is kept for the past.
+    kept: ClassVar[bool] = False
 
     def __init__(self, link: Link, shared: Shared) -> None:
         super().__init__(id=f"view-{self.kind}")
+        self.as_of: datetime | None = None  # when what is shown was counted, where the relay says so
         self.link = link
         self.shared = shared
         self.place = Place(self.kind)
+
+    @property
+    def shown(self) -> bool:
+        """Whether this is the screen that is looked at; an answer that comes later must lead nobody away."""
+        return self.has_class("here")
 
     async def enter(self, place: Place) -> None:
         """Show this place from now on; `refreshed` follows."""
@@ -78,6 +89,9 @@ class View(Widget):
     def about(self) -> About:
         """What a change that needs words would be about: the recipient, destination or row under the cursor."""
         return About()
+
+    def edit_filter(self, text: str) -> None:
+        """Let somebody type a filter, beginning with this text; what is typed next is part of it."""
 
     def note(self) -> Line:
         """What stands at the right of the breadcrumb."""

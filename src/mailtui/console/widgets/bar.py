@@ -65,7 +65,7 @@ class FilterBar(Widget):
         self._before = self._field.value
         self._field.disabled = False
         self._field.cursor_position = len(self._field.value)
-        self._field.focus()
+        self.screen.set_focus(self._field, scroll_visible=False)  # at once: what is typed next is meant for it
 
     def found(self, text: str) -> None:
         """What the filter finds, at the right."""

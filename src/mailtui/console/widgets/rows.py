@@ -24,7 +24,7 @@ class Rows(Generic[T]):
 
     def __init__(self, key: Callable[[T], str], order: Callable[[str], tuple[str, int]] | None = None) -> None:
         self.key = key
-        self._order = order or (lambda name: (name, 0))
+        self.order = order or (lambda name: (name, 0))
         self.height = 1
         self.clear()
 
@@ -166,10 +166,10 @@ class Rows(Generic[T]):
 
         With `hold` no row moves: those that left are shown as gone, those that came are counted as newer.
         """
-        last = self._order(self.key(fresh[-1])) if fresh else None
+        last = self.order(self.key(fresh[-1])) if fresh else None
         high = low
         while high < len(self.items) and (
-            complete or (last is not None and self._order(self.key(self.items[high])) <= last)
+            complete or (last is not None and self.order(self.key(self.items[high])) <= last)
         ):
             high += 1
         known = {self.key(row): row for row in fresh}

@@ -28,11 +28,14 @@ _WHEEL: Final = 3
 
 @dataclass(frozen=True)
 class Look(Generic[T]):
-    """How a table draws a row for a width, the heading above them, and what it says when there is none."""
+    """How a table draws a row for a width, the heading above them, and what it says when there is none, and as long as that is not
+    known. With `first` the cursor stays on the first row until it is moved: that is where the worst stands."""
 
     row: Callable[[T, int], Line]
     heading: Callable[[int], Line] | None = None
     empty: str = "nothing here"
+    unknown: str = ""
+    first: bool = False
 
 
 class VirtualTable(Canvas, Generic[T]):
@@ -53,7 +56,7 @@ class VirtualTable(Canvas, Generic[T]):
             self.direction = direction
 
     class Opened(Message):
-        """The row under the cursor was clicked a second time."""
+        """The row under the cursor was clicked twice."""
 
     def __init__(self, rows: Rows[T], look: Look[T], *, title: str = "", id: str | None = None) -> None:
         super().__init__(id=id)
@@ -64,6 +67,7 @@ class VirtualTable(Canvas, Generic[T]):
         self.active = True
         self._touched = float("-inf")
         self._asked = ""
+        self._known = False
 
     @property
     def holds(self) -> bool:
@@ -84,7 +88,7 @@ class VirtualTable(Canvas, Generic[T]):
         self.rows.scroll(0)
         lines = list(heading)
         lines += [self._row(row, index, inner) for index, row in enumerate(self.rows.visible, self.rows.top)] or [
-            line((self.look.empty, "dim"))
+            line((self.look.empty if self._known else self.look.unknown or self.look.empty, "dim"))
         ]
         lines += [BLANK] * (height - 2 * boxed - len(lines))
         self.show(box(self.title, lines, room, height, self.note) if boxed else lines)
@@ -111,11 +115,14 @@ class VirtualTable(Canvas, Generic[T]):
             fresh = {self.rows.key(row): row for row in rows}
             rows = [fresh.pop(self.rows.key(row), row) for row in self.rows.items] + list(fresh.values())
         self.rows.start(rows, 0, True)
+        if self.look.first and self._touched == float("-inf"):
+            self.rows.place(0)
+        self._known = True
         self.redraw()
 
     def arrived(self) -> None:
         """What was wanted came, or will not: it may be asked for again."""
-        self._asked = ""
+        self._asked, self._known = "", True
         self.redraw()
 
     def on_resize(self) -> None:
@@ -165,13 +172,12 @@ class VirtualTable(Canvas, Generic[T]):
         self.touched()
 
     def on_click(self, event: events.Click) -> None:
-        """A click sets the cursor; on the cursor it opens."""
+        """A click sets the cursor, two open."""
         event.stop()
         index = self.rows.top + event.y - bool(self.title) - bool(self.look.heading)
         if not 0 <= index - self.rows.top < len(self.rows.visible):
             return
-        again = index == self.rows.cursor and self.active
         self.rows.place(index)
         self.touched()
-        if again:
+        if event.chain > 1:
             self.post_message(self.Opened())

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import UNSET
 
-from mailtui.console.present.values import STATES, reply, short, since, state, until
+from mailtui.console.present.values import STATES, counted, reply, short, since, state, until
 from mailtui.model import State
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -33,3 +34,8 @@ def test_moments_are_told_from_now() -> None:
 def test_a_reply_says_its_enhanced_code_once() -> None:
     assert reply(421, "4.7.28", "4.7.28 rate\nlimit") == "421 4.7.28 rate limit"
     assert reply(0, "", "") == ""
+
+
+def test_an_answer_says_how_old_it_is_when_it_is_not_of_now() -> None:
+    assert counted(NOW - timedelta(seconds=4), NOW) == "counted 4s ago"
+    assert counted(NOW - timedelta(seconds=2), NOW) == counted(None, NOW) == counted(UNSET, NOW) == ""

@@ -17,6 +17,9 @@ import msgspec
 from mailtui.errors import ControlError
 from mailtui.suppressions import Suppression, Wanted
 
+#: Entries in one request, and the octets they may take in it.
+BATCH: Final = 2000
+OCTETS: Final = 400_000
 FORMATS: Final = ("csv", "json", "plain")
 _BY_SUFFIX: Final = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
 COLUMNS: Final = ("entry", "reason", "source", "created", "expires", "evidence", "host", "seen", "note")
@@ -88,6 +91,21 @@ def _wanted(fields: Mapping[str, str], name: str, number: int) -> Wanted:
 
 def _bad(name: str, number: int, text: str) -> ControlError:
     return ControlError("bad-file", f"{name}: line {number}: {text}")
+
+
+def batches(wanted: Iterable[Wanted]) -> Iterator[tuple[Wanted, ...]]:
+    """Parts that fit a request."""
+    batch: list[Wanted] = []
+    octets = 0
+    for item in wanted:
+        size = len(msgspec.json.encode(item))
+        if len(batch) == BATCH or octets + size > OCTETS:
+            yield tuple(batch)
+            batch, octets = [], 0
+        batch.append(item)
+        octets += size
+    if batch:
+        yield tuple(batch)
 
 
 def write(rows: Iterable[Suppression], format_: str) -> Iterator[str]:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from mailtui.cli.suppression_files import COLUMNS, FORMATS, format_of, read, write
 from mailtui.errors import ControlError
+from mailtui.suppression_files import COLUMNS, FORMATS, format_of, read, write
 from mailtui.suppressions import Suppression, Wanted
 
 AT = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
