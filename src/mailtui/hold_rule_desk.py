@@ -1,6 +1,7 @@
 """What operators ask of the hold rules for new mail: what they write understood, and each change one job of the writer.
 
-Owned here: how long a rule is to stand. What a rule may ask for, and the rows, are `queue.hold_rules`'. Part of `service`.
+Owned here: how long a rule is to stand. What a rule may ask for is `queue.new_mail`, the rows are
+`queue.hold_rules`'. Part of `service`.
 """
 
 from __future__ import annotations
@@ -8,15 +9,17 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from mailtui.errors import EX_USAGE, ControlError
 from mailtui.events import Notice
 from mailtui.holdrules import HoldRule
-from mailtui.queue import hold_rules, queries
+from mailtui.queue import hold_rules, new_mail, queries
 from mailtui.queue.filter import parse
 from mailtui.queue.filter_tree import show
 from mailtui.queue.reader import Reader
 from mailtui.times import TimeError, coming, lasting
-from mailtui.views import moment
+from mailtui.views import moment, moment_or_none
 
 if TYPE_CHECKING:
     from mailtui.relay import Relay
@@ -37,19 +40,23 @@ class HoldRuleDesk:
         self, filter: str, lasts: str, until: str, actor: str, reason: str, dry_run: bool = False
     ) -> HoldRule:
         """A new rule, from the next message on. NoMail, FilterError, ControlError for a time that makes no sense."""
-        now, root = time.time(), hold_rules.understand(filter)
+        now, root = time.time(), new_mail.understand(filter)
         ends, known = end(lasts, until, now), self._relay.store.hold_rules
         if dry_run:
             waits = (await queries.count(self._reader, parse(filter))).recipients
-            stands = None if ends is None else moment(ends)
+            stands = moment_or_none(ends)
             return HoldRule(0, show(root), reason, actor, moment(now), stands, "standing", 0, None, 0, True, waits)
         number = await self._relay.store.run(lambda db: known.add(db, root, ends, actor, reason, now))
         self._publish(now, f"hold rule {number}: {actor} holds new mail of {show(root)}")
         return await hold_rules.rule(self._reader, number, now)
 
-    async def remove(self, number: int, actor: str, reason: str) -> HoldRule:
+    async def remove(self, number: int, actor: str, reason: str, dry_run: bool = False) -> HoldRule:
         """A rule no longer stands; what it held stays held. UnknownRule."""
         now, known = time.time(), self._relay.store.hold_rules
+        if dry_run:
+            rule = await hold_rules.standing(self._reader, number, now)
+            held = (await queries.count(self._reader, parse(f"rule:{number} state:held"))).recipients
+            return replace(rule, dry_run=True, waiting=held)
         await self._relay.store.run(lambda db: known.remove(db, number, actor, reason, now))
         self._publish(now, f"hold rule {number}: {actor} removed it")
         return await hold_rules.rule(self._reader, number, now)

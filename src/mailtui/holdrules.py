@@ -17,7 +17,8 @@ Standing = Literal["standing", "ended", "removed"]
 class HoldRule(msgspec.Struct, frozen=True):
     """A rule for new mail. `filter` is the selection as it was understood, `ends` None until it is removed; `held` is how many
     recipients it has held so far, the last of them at `last_held`; `action` what `undo` wants to know of its last change. With `dry_run`
-    it is a rule that would be, and `waiting` how many recipients in the queue it speaks of: those would stay as they are."""
+    it is a rule that would be, and `waiting` how many recipients in the queue it speaks of, or one that would be removed, and `waiting`
+    how many it still holds: either would stay as they are."""
 
     rule: int
     filter: str

@@ -294,15 +294,13 @@ class Desk:
         return await self._suppression.lookup(request.entry)
 
     async def suppress_add(self, request: SuppressAdd, actor: str) -> ListChange:
-        return await self._suppression.add(
-            request.entry, request.reason, request.expires, request.note, actor, request.dry_run
-        )
+        return await self._suppression.add(request, actor)
 
     async def suppress_remove(self, request: SuppressRemove, actor: str) -> ListChange:
-        return await self._suppression.remove(request.entries, actor, request.reason, request.expect, request.dry_run)
+        return await self._suppression.remove(request, actor)
 
     async def suppress_import(self, request: SuppressImport, actor: str) -> ListImport:
-        return await self._suppression.merge(request.entries, actor, request.dry_run, request.reason)
+        return await self._suppression.merge(request, actor)
 
     # ------------------------------------------------------------------ what is suspended
 
@@ -326,7 +324,7 @@ class Desk:
         return await self._hold_rules.rules(request.everything, request.limit)
 
     async def holdrule_remove(self, request: api_holdrules.HoldRuleRemove, actor: str) -> HoldRule:
-        return await self._hold_rules.remove(request.rule, actor, request.reason)
+        return await self._hold_rules.remove(request.rule, actor, request.reason, request.dry_run)
 
     # ------------------------------------------------------------------ shaping
 

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from mailtui.control.api_suppress import SuppressAdd, SuppressImport, SuppressRemove
 from mailtui.control.claims import account
 from mailtui.errors import EX_DATAERR, ControlError
 from mailtui.events import Notice
 from mailtui.intake.address import canonical_domain, parse_path
 from mailtui.intake.replies import Refusal
-from mailtui.queue import entries, filter, queries, suppression
+from mailtui.queue import entries, suppression
 from mailtui.queue.actions import Entry
-from mailtui.queue.filter_words import quoted
 from mailtui.queue.reader import Reader
-from mailtui.suppressions import Difference, ListChange, ListImport, Suppression, SuppressionPage, Until, Wanted
+from mailtui.queue.wording import count
+from mailtui.suppressions import Difference, ListChange, ListImport, Suppression, SuppressionPage, Wanted
 from mailtui.views import moment
 
 if TYPE_CHECKING:
@@ -44,43 +45,42 @@ class SuppressionDesk:
         """What keeps mail from an address or domain. ControlError when it is neither."""
         return await suppression.lookup(self._reader, canonical(entry), time.time())
 
-    async def add(
-        self, entry: str, reason: str, expires: Until, note: str, actor: str, dry_run: bool = False
-    ) -> ListChange:
-        """Put one entry on the list; with how it stands now. ControlError for what is no entry, or has ended already."""
+    async def add(self, request: SuppressAdd, actor: str) -> ListChange:
+        """Put one entry on the list; with how it stands now. ControlError for what is no entry, has ended already, or `unexpected`."""
         now, expiry = time.time(), self._relay.config.suppression.expiry
-        end = suppression.ends(expiry, reason, now) if expires is UNSET else expires
-        wanted = Wanted(canonical(entry), reason, end, note=note)
+        end = suppression.ends(expiry, request.reason, now) if request.expires is UNSET else request.expires
+        wanted = Wanted(canonical(request.entry), request.reason, end, note=request.note)
         if end is not None and end <= moment(now):
-            raise ControlError("past", f"{entry} would have ended already")
+            raise ControlError("past", f"{request.entry} would have ended already")
+        if request.expect is not None and (found := await self._waiting([wanted.entry])) != request.expect:
+            raise _unexpected(f"it is for {count(found, 'recipient')} in the queue", request.expect)
 
-        if dry_run:
-            (found,) = (await self.merge([wanted], actor, True)).differences
-            done, waits = int(found.change != "same"), await self._waiting([wanted.entry])
+        if request.dry_run:
+            (looked,) = (await self.merge(SuppressImport((wanted,), dry_run=True), actor)).differences
+            done, waits = int(looked.change != "same"), await self._waiting([wanted.entry])
             return ListChange(0, entries.ADD, 1, done, 1 - done, dry_run=True, waiting=waits)
 
         def job(db: sqlite3.Connection) -> tuple[Suppression, int]:
             list_, as_ = self._relay.store.suppressions, account(actor)
-            note_ = Entry(now, actor, entries.ADD, reason=note)
-            action = entries.audited(db, note_, [wanted.entry], lambda: list_.merge(db, [wanted], expiry, as_, now))[1]
+            note = Entry(now, actor, entries.ADD, reason=request.note)
+            action = entries.audited(db, note, [wanted.entry], lambda: list_.merge(db, [wanted], expiry, as_, now))[1]
             return suppression.standing(db, [wanted.entry])[wanted.entry], action
 
-        text = f"added {wanted.entry} ({reason})"
+        text = f"added {wanted.entry} ({request.reason})"
         row, action = await self._relay.store.run(job)
         self._publish(now, actor, text)
         done = 1 if action else 0
         return ListChange(action, entries.ADD, 1, done, 1 - done, entries=(row,))
 
-    async def remove(
-        self, names: Sequence[str], actor: str, reason: str = "", expect: int | None = None, dry_run: bool = False
-    ) -> ListChange:
+    async def remove(self, request: SuppressRemove, actor: str) -> ListChange:
         """Take entries off the list, all or none; with those that stood there. ControlError `unknown-entry`, `unexpected`."""
-        now, wanted = time.time(), tuple(dict.fromkeys(map(canonical, names)))
-        _expected(expect, len(wanted))
+        now, wanted = time.time(), tuple(dict.fromkeys(map(canonical, request.entries)))
+        if request.expect not in (None, len(wanted)):
+            raise _unexpected(f"{len(wanted)} entries are named", request.expect)
 
         def job(db: sqlite3.Connection) -> tuple[list[Suppression], int]:
-            note = Entry(now, actor, entries.REMOVE, reason=reason)
-            if dry_run:
+            note = Entry(now, actor, entries.REMOVE, reason=request.reason)
+            if request.dry_run:
                 stand = suppression.standing(db, wanted).values()
                 gone, action = [row for row in stand if row.expires is None or row.expires > moment(now)], 0
             else:
@@ -93,47 +93,42 @@ class SuppressionDesk:
 
         text = f"removed {', '.join(wanted[:5])}" + (f" and {len(wanted) - 5} more" if len(wanted) > 5 else "")
         gone, action = await self._relay.store.run(job)
-        if dry_run:
+        if request.dry_run:
             waits = await self._waiting(wanted)
             return ListChange(0, entries.REMOVE, len(wanted), len(gone), 0, 0, tuple(gone), True, waits)
         self._publish(now, actor, text)
         return ListChange(action, entries.REMOVE, len(wanted), len(gone), entries=tuple(gone))
 
-    async def merge(self, wanted: Sequence[Wanted], actor: str, dry_run: bool, reason: str = "") -> ListImport:
+    async def merge(self, request: SuppressImport, actor: str) -> ListImport:
         """Make many entries stand as they are wanted; what that changes. ControlError: one of them is no entry, nothing was done."""
         now, expiry = time.time(), self._relay.config.suppression.expiry
-        items = [replace(item, entry=canonical(item.entry)) for item in wanted]
+        items = [replace(item, entry=canonical(item.entry)) for item in request.entries]
         names = tuple(dict.fromkeys(item.entry for item in items))
 
         def job(db: sqlite3.Connection) -> tuple[list[Difference], int]:
             list_ = self._relay.store.suppressions
-            note = Entry(now, actor, entries.IMPORT, reason=reason)
+            note = Entry(now, actor, entries.IMPORT, reason=request.reason)
             return entries.audited(
-                db, note, names, lambda: list_.merge(db, items, expiry, account(actor), now, dry_run)
+                db, note, names, lambda: list_.merge(db, items, expiry, account(actor), now, request.dry_run)
             )
 
         found, action = await self._relay.store.run(job)
-        if not dry_run:
+        if not request.dry_run:
             self._publish(now, actor, _imported(found))
-        return ListImport(action, entries.IMPORT, tuple(found))
+        changed = [row.entry for row in found if row.change in ("add", "change")]
+        waits = await self._waiting(changed) if request.dry_run and request.count else 0
+        return ListImport(action, entries.IMPORT, tuple(found), waits)
 
     async def _waiting(self, names: Sequence[str]) -> int:
         """Recipients in the queue that entries are for."""
-        return sum([(await queries.count(self._reader, filter.parse(_meant(name)))).recipients for name in names])
+        return await suppression.waiting(self._reader, names)
 
     def _publish(self, now: float, actor: str, text: str) -> None:
         self._relay.journal.publish(Notice(now, "info", f"suppression list: {actor} {text}"))
 
 
-def _expected(expect: int | None, found: int) -> None:
-    if expect is not None and expect != found:
-        raise ControlError("unexpected", f"{found} entries are named, not {expect}; nothing was done")
-
-
-def _meant(entry: str) -> str:
-    """What an entry is for, as a filter."""
-    address, _, domain = entry.rpartition("@")
-    return f"domain={quoted(domain)}" + (f" to={quoted(entry)}" if address else "")
+def _unexpected(found: str, expect: int | None) -> ControlError:
+    return ControlError("unexpected", f"{found}, not {expect}; nothing was done")
 
 
 def _imported(found: Sequence[Difference]) -> str:

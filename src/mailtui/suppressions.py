@@ -89,8 +89,10 @@ class ListChange(msgspec.Struct, frozen=True):
 
 
 class ListImport(msgspec.Struct, frozen=True):
-    """The same of an import (part of one, when it is long), with what it does to each entry."""
+    """The same of an import (part of one, when it is long), with what it does to each entry. `waiting` is how many recipients in the
+    queue are for what would be added or changed, when that was asked for."""
 
     action: int
     verb: str
     differences: tuple[Difference, ...]
+    waiting: int = 0

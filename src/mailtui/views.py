@@ -24,6 +24,11 @@ def moment(at: float) -> datetime:
     return datetime.fromtimestamp(int(min(max(at, 0.0), _LATEST)), UTC)
 
 
+def moment_or_none(at: float | None) -> datetime | None:
+    """The same; None for what there is none of."""
+    return None if at is None else moment(at)
+
+
 def moment_or_never(at: float) -> datetime | None:
     """The same; None for what comes when somebody says so, and not before."""
     return None if at >= _LATEST else moment(at)

@@ -119,3 +119,18 @@ def test_a_rule_is_looked_at_before_it_is_made(relay: Relay) -> None:
     assert lines[1:] == ["waiting now: 1 recipient, which would stay as they are"]
     assert rows(done(relay, "holdrule", "list", "--json")) == before
     done(relay, "purge", "domain:shown.example", "--yes")
+
+
+def test_a_rule_is_looked_at_before_it_is_removed(relay: Relay) -> None:
+    (rule,) = rows(done(relay, "holdrule", "add", "domain:kept.example", "--json"))
+    number = str(rule["rule"])
+    put(relay, "a@kept.example", "b@kept.example")
+    assert done(relay, "holdrule", "remove", number, "--dry-run").stdout.splitlines() == [
+        f"hold rule {number} would be removed: new mail of domain:kept.example would not be held any more",
+        "held by it now: 2 recipients, which would stay held",
+    ]
+    (found,) = [row for row in rows(done(relay, "holdrule", "list", "--json")) if row["rule"] == rule["rule"]]
+    assert (found["state"], found["action"]) == ("standing", rule["action"])
+    done(relay, "holdrule", "remove", number)
+    fails(ask(relay, "holdrule", "remove", number, "--dry-run"), 65, f"no hold rule {number} stands")
+    done(relay, "purge", "domain:kept.example", "--yes")

@@ -63,8 +63,12 @@ def test_a_change_is_looked_at_before_it_is_made(relay: Relay) -> None:
         ("@looked.example", "2 recipients in the queue are"),
     ):
         assert done(relay, "add", entry, "--dry-run").stdout == f"{entry} would be suppressed; {told} for it\n"
+    text = "bob@looked.example\n@looked.example\neve@looked.example\nnobody@other.example\n"
+    (*_, last) = done(relay, "import", "-", "--dry-run", input=text).stdout.splitlines()
+    assert last == "2 recipients in the queue are for what is new or changed"
+    fails(suppress(relay, "add", "@looked.example", "--expect", "1"), 65, "it is for 2 recipients in the queue, not 1")
     assert done(relay, "list").stdout == "the list is empty\n"
-    done(relay, "add", "@looked.example")
+    done(relay, "add", "@looked.example", "--expect", "2")
     (told_,) = rows(done(relay, "remove", "@looked.example", "--dry-run", "--json"))
     assert (told_["dry_run"], told_["action"], told_["done"], told_["waiting"]) == (True, 0, 1, 2)
     fails(suppress(relay, "remove", "x@looked.example", "--dry-run"), 65, "not on the suppression list")
@@ -169,8 +173,11 @@ def test_a_dry_run_shows_the_difference_and_changes_nothing(relay: Relay) -> Non
         ("change", "b@x.example"), ("add", "c@x.example"), ("past", "d@x.example"),
     ]  # fmt: skip
     told = done(relay, "import", "-", "--format", "json", "--dry-run", input=text).stdout.splitlines()
-    assert [line[:13] for line in told[:-1]] == ["~ b@x.example", "+ c@x.example", "! d@x.example"]
-    assert told[-1] == "1 would be added, 1 would be changed; 1 the same, 1 past"
+    assert [line[:13] for line in told[:-2]] == ["~ b@x.example", "+ c@x.example", "! d@x.example"]
+    assert told[-2:] == [
+        "1 would be added, 1 would be changed; 1 the same, 1 past",
+        "0 recipients in the queue are for what is new or changed",
+    ]
     assert done(relay, "list", "--json").stdout == before
 
 

@@ -1,6 +1,6 @@
 """A private Exim: Debian's program on its own configuration, spool and mailbox, listening on loopback, gone without a trace afterwards.
 
-Owned here: writing that configuration, starting and stopping the one daemon, its queue, its log and its mailbox. Exim cannot be
+Owned here: writing that configuration, starting and stopping the one daemon, its queue and its log. Exim cannot be
 installed beside Postfix, so the program comes from `.ci/exim`, which keeps it in `.peers/`; the mail system of the machine is never
 touched. It was built to run as the user Debian-exim and goes there from root by itself; not being setuid it never comes back.
 """
@@ -11,14 +11,12 @@ import os
 import pwd
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
-from email import message_from_bytes
-from email.message import Message
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
-from tests.kit.processes import Child, free_port, is_open, program, wait_until
+from tests.kit.peer import Peer
+from tests.kit.processes import Child, is_open, program
 
 FETCHED: Final = Path(__file__).resolve().parents[2] / ".peers" / "exim4"
 USER: Final = "Debian-exim"
@@ -86,7 +84,7 @@ def missing() -> str:
     return ""
 
 
-class Exim:
+class Exim(Peer):
     """`with Exim(next_hop=2526) as exim:` takes mail on `exim.port` and relays all of it to 127.0.0.1:2526.
 
     Without a `next_hop` it is the last stop and files every message in a maildir (`messages`). `settings` are options of the main
@@ -106,27 +104,12 @@ class Exim:
         certificate: tuple[Path, Path] | None = None,
         authorities: Path | None = None,
     ) -> None:
-        self.port = port or free_port()
-        self.hostname = hostname
-        self.root = Path(tempfile.mkdtemp(prefix="mailtui-exim-"))
+        super().__init__("Exim", "mail", port, hostname)
         self.config = self.root / "exim.conf"
         self._next_hop = next_hop
         self._settings, self._transport, self._rcpt = {**_DEFAULTS, **(settings or {})}, dict(transport or {}), rcpt
         self._certificate, self._authorities = certificate, authorities
         self._daemon: Child | None = None
-
-    def __enter__(self) -> Self:
-        try:
-            self._write()
-            self.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-        shutil.rmtree(self.root, ignore_errors=True)
 
     def start(self) -> None:
         """Start it in the foreground and wait until it listens."""
@@ -154,31 +137,6 @@ class Exim:
     def flush(self) -> None:
         """Try everything now, frozen messages and those not due too; returns when every one of them was tried."""
         subprocess.run([*self._exim, "-qff"], check=True, capture_output=True, timeout=60)
-
-    def wait_until_empty(self, timeout: float = 30.0) -> None:
-        """Until nothing waits in its queue."""
-        wait_until(lambda: self.queued() == 0, "Exim's queue to empty", timeout)
-
-    # --- its mailbox
-
-    def messages(self) -> list[bytes]:
-        """Every message filed, oldest first, as stored: LF line ends, Return-path and Received in front."""
-        new = self.root / "mail" / "new"
-        if not new.is_dir():
-            return []
-        return [path.read_bytes() for path in sorted(new.iterdir(), key=lambda path: path.stat().st_mtime_ns)]
-
-    def wait_for_messages(self, count: int, timeout: float = 30.0) -> list[bytes]:
-        """Until so many were filed; all of them."""
-        return wait_until(
-            lambda: filed if len(filed := self.messages()) >= count else [],
-            f"{count} messages in Exim's mailbox",
-            timeout,
-        )
-
-    def parsed(self) -> list[Message]:
-        """The messages filed, parsed."""
-        return [message_from_bytes(message) for message in self.messages()]
 
     # --- inside
 

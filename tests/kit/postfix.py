@@ -11,13 +11,11 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
-from email import message_from_bytes
-from email.message import Message
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
-from tests.kit.processes import Child, cpu_seconds, free_port, program, wait_until
+from tests.kit.peer import Peer
+from tests.kit.processes import Child, cpu_seconds, program, wait_until
 
 DAEMONS: Final = "/usr/lib/postfix/sbin"
 NOBODY: Final = 65534
@@ -90,7 +88,7 @@ def missing() -> str:
     return ""
 
 
-class Postfix:
+class Postfix(Peer):
     """`with Postfix(next_hop=2526) as postfix:` takes mail on `postfix.port` and relays all of it to 127.0.0.1:2526.
 
     Without a `next_hop` it is the last stop and files every message in a maildir (`messages`). `settings` are further lines of
@@ -107,28 +105,13 @@ class Postfix:
         settings: dict[str, str] | None = None,
         log: bool = True,
     ) -> None:
-        self.port = port or free_port()
-        self.hostname = hostname
-        self.root = Path(tempfile.mkdtemp(prefix="mailtui-postfix-"))
+        super().__init__("Postfix", "mail/inbox", port, hostname)
         self.config = self.root / "etc"
         self.maillog = self.root / "mail.log"
         self._next_hop, self._next_hop_host = next_hop, next_hop_host
         self._settings = settings or {}
         self._log = log
         self._master: Child | None = None
-
-    def __enter__(self) -> Self:
-        try:
-            self._write()
-            self.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-        shutil.rmtree(self.root, ignore_errors=True)
 
     def start(self) -> None:
         """Start it and wait until it listens."""
@@ -189,34 +172,6 @@ class Postfix:
     def flush(self) -> None:
         """Try everything now."""
         self._run("postqueue", "-f")
-
-    def wait_until_empty(self, timeout: float = 30.0) -> None:
-        """Until nothing waits in its queue."""
-        wait_until(lambda: self.queued() == 0, "Postfix's queue to empty", timeout)
-
-    # --- its mailbox
-
-    def messages(self) -> list[bytes]:
-        """Every message filed, oldest first, as stored: LF line ends, Return-Path, Delivered-To and Received in front."""
-        new = self.root / "mail" / "inbox" / "new"
-        if not new.is_dir():
-            return []
-        return [path.read_bytes() for path in sorted(new.iterdir(), key=lambda path: path.stat().st_mtime_ns)]
-
-    def wait_for_messages(self, count: int, timeout: float = 30.0) -> list[bytes]:
-        """Until so many were filed; all of them."""
-        return (
-            wait_until(
-                lambda: found if len(found := self.messages()) >= count else None,
-                f"{count} messages in Postfix's mailbox",
-                timeout,
-            )
-            or []
-        )
-
-    def parsed(self) -> list[Message]:
-        """The messages filed, parsed."""
-        return [message_from_bytes(message) for message in self.messages()]
 
     # --- inside
 

@@ -16,9 +16,13 @@ from .format import Column, table
 
 
 def hold_rule_screen(rule: HoldRule, now: datetime) -> Iterator[str]:
-    """A rule that was just added or removed, and what can be done about it."""
+    """A rule that was just added or removed, and what can be done about it; with `dry_run`, that would be."""
     if rule.state == "standing":
         until = f"until {clock(rule.ends, now)}" if rule.ends else "until the rule is removed"
+        if rule.dry_run and rule.rule:
+            yield f"hold rule {rule.rule} would be removed: new mail of {safe_text(rule.filter)} would not be held any more"
+            yield f"held by it now: {plural(rule.waiting, 'recipient')}, which would stay held"
+            return
         if rule.dry_run:
             yield f"new mail of {safe_text(rule.filter)} would be held {until}"
             yield f"waiting now: {plural(rule.waiting, 'recipient')}, which would stay as they are"

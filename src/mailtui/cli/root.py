@@ -15,7 +15,20 @@ from mailtui.control.api import ACTIONS, REQUESTS, Audit, Backup, Prune, Show, S
 from mailtui.control.api_report import Report
 from mailtui.control.api_suspend import Resume, Suspend, Suspensions
 
-from . import actions, console, context, host, offline, reads, report, shaping, suppress, suspend, verbs
+from . import (
+    actions,
+    console,
+    context,
+    host,
+    offline,
+    reads,
+    report,
+    shaping,
+    suppress,
+    suppress_import,
+    suspend,
+    verbs,
+)
 from .context import Context
 
 WAYS: Final = """\
@@ -78,3 +91,4 @@ for _command in (
     shaping.group,
 ):
     main.add_command(_command)
+suppress.group.add_command(suppress_import.command)

@@ -47,6 +47,7 @@ class HoldRuleRemove(Request[HoldRule], frozen=True):
     risk = Risk.REVERSIBLE
     rule: Annotated[int, Meta(description="the number of a rule", ge=1, le=HIGHEST)]
     reason: _Reason = ""
+    dry_run: Annotated[bool, Meta(description="only say what would be done, and how many it still holds")] = False
 
 
 REQUESTS = (HoldRuleAdd, HoldRuleList, HoldRuleRemove)

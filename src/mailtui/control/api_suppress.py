@@ -40,6 +40,7 @@ class SuppressAdd(Request[ListChange], frozen=True):
     reason: ListedFor = MANUAL
     expires: Until = UNSET
     note: Annotated[str, Meta(description="for those who come after", max_length=1000)] = ""
+    expect: Annotated[int, Meta(description="do nothing unless so many recipients wait for it", ge=0)] | None = None
     dry_run: Annotated[bool, Meta(description="only say what would be done")] = False
 
 
@@ -64,3 +65,4 @@ class SuppressImport(Request[ListImport], frozen=True):
     entries: tuple[Wanted, ...]
     dry_run: Annotated[bool, Meta(description="only show the difference")] = False
     reason: Reason = ""
+    count: Annotated[bool, Meta(description="with dry_run: count the recipients that wait for what it changes")] = False

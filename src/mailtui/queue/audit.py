@@ -10,7 +10,7 @@ from typing import Final, cast
 import msgspec
 
 from mailtui.queue.reader import Reader, Row
-from mailtui.views import AuditRow, moment
+from mailtui.views import AuditRow, moment, moment_or_none
 
 #: Behind every moment.
 EVER: Final = 1e12
@@ -66,6 +66,6 @@ def _row(row: Row, trash: float) -> AuditRow:
         args=msgspec.json.decode(args, type=dict[str, int | str | bool]),
         undoes=undoes,
         undone_by=undone_by,
-        undone_at=None if undone_at is None else moment(undone_at),
+        undone_at=moment_or_none(undone_at),
         trash_until=moment(at + trash) if verb == "purge" and trash and undone_by is None else None,
     )

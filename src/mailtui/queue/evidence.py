@@ -15,7 +15,7 @@ from mailtui.bundles import DoneRow, Numbers, TlsRow
 from mailtui.model import RECIPIENT_BITS
 from mailtui.queue.measures import first_row
 from mailtui.queue.reader import Reader, Row
-from mailtui.views import moment
+from mailtui.views import moment, moment_or_none
 
 #: Latest failures of all destinations, latest that wait in each group, and latest recipients among which samples and deliveries are
 #: looked for; seconds a search may take; attempts whose TLS is looked at, and lines of that; failure minutes; actions.
@@ -244,7 +244,7 @@ async def touched(reader: Reader, recipient: int) -> tuple[DoneRow, ...]:
 
 def _done(row: Row) -> DoneRow:
     at, verb, n, undone, actor, reason, filter = cast("tuple[float, str, int, float | None, str, str, str]", row)
-    return DoneRow(moment(at), verb, n, None if undone is None else moment(undone), actor, reason, filter)
+    return DoneRow(moment(at), verb, n, moment_or_none(undone), actor, reason, filter)
 
 
 def _json(values: Sequence[int] | Sequence[str]) -> str:

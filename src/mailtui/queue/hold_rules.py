@@ -1,62 +1,32 @@
-"""Hold rules in the queue file: what a rule may say, its rows, those that stand, and how adding and removing are undone.
+"""Hold rules in the queue file: their rows, those that stand, and how adding and removing are undone.
 
-Owned here: the rows of `hold_rule`, and the filter language as far as it speaks of mail that is just being taken in. What a rule does
-to a recipient is `holding`. All but the reads at the end run in the writer's thread, inside its transaction.
+Owned here: the rows of `hold_rule`. What a rule may ask for is `new_mail`, what it does to a recipient `holding`. All but the reads at
+the end run in the writer's thread, inside its transaction.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final, cast
 
 import msgspec
 
-from mailtui.errors import EX_DATAERR, EX_USAGE, MailtuiError
+from mailtui.errors import EX_DATAERR, MailtuiError
 from mailtui.holdrules import HoldRule, Standing
 from mailtui.queue import actions
 from mailtui.queue.actions import Entry, Inverse
-from mailtui.queue.conditions import Where, match
-from mailtui.queue.field_kinds import Condition, column
-from mailtui.queue.fields import FIELDS, a_label
-from mailtui.queue.filter import FilterError, parse
-from mailtui.queue.filter_tree import And, Node, Not, Or, Term, condition, show
-from mailtui.queue.filter_words import clean
+from mailtui.queue.conditions import Where
+from mailtui.queue.filter import FilterError
+from mailtui.queue.filter_tree import Node, condition, show
+from mailtui.queue.new_mail import OWN, understand
 from mailtui.queue.reader import Reader, Row
-from mailtui.views import moment
+from mailtui.views import moment, moment_or_none
 
 ADD: Final = "holdrule add"
 REMOVE: Final = "holdrule remove"
 
-
-def _domain(operator: str, values: tuple[str, ...], now: float) -> Where:
-    """Of the one lane it stands in: to look through all lanes, as a search does, would be dear at each message."""
-    return match("l.destination", operator, map(a_label, values))
-
-
-def _route(operator: str, values: tuple[str, ...], now: float) -> Where:
-    by_kind = match("substr(l.route, 1, instr(l.route || ' ', ' ') - 1)", operator, values)
-    whole = match("l.route", operator, values)
-    return Where(f"({by_kind.sql} OR {whole.sql})", by_kind.params + whole.params)
-
-
-def _message_id(operator: str, values: tuple[str, ...], now: float) -> Where:
-    return column("trim(m.message_id, '<>')", lambda value: value.strip("<>"))(operator, values)
-
-
-#: What is known of mail at the moment it is taken in. With a value: the condition, where that of a search would look further.
-KNOWN: Final[Mapping[str, Condition | None]] = {
-    **dict.fromkeys(("from", "to")),
-    "domain": _domain,
-    **dict.fromkeys(("user", "client", "listener", "subject")),
-    "msgid": _message_id,
-    "size": None,
-    "route": _route,
-}
-#: Conditions in place of those of a search.
-OWN: Final = {name: found for name, found in KNOWN.items() if found is not None}
 
 _COLUMNS: Final = "id, filter, reason, actor, created, ends, removed, held, last_held, action"
 _STANDS: Final = "removed IS NULL AND (ends IS NULL OR ends > ?)"
@@ -68,12 +38,6 @@ class UnknownRule(MailtuiError):
     exit_code = EX_DATAERR
 
 
-class NoMail(MailtuiError):
-    """A rule that does not say which mail it is for."""
-
-    exit_code = EX_USAGE
-
-
 class Rule(msgspec.Struct, frozen=True):
     """A rule that stands, ready to be asked: its condition speaks of recipient `r`, message `m` and lane `l`."""
 
@@ -83,40 +47,6 @@ class Rule(msgspec.Struct, frozen=True):
     actor: str
     ends: float | None
     where: Where
-
-
-def understand(text: str) -> Node:
-    """The filter of a rule. NoMail when it is empty, FilterError when it cannot be understood or asks for what new mail does not
-    have yet."""
-    root = parse(text).root
-    if root == And(()):
-        raise NoMail("which mail? Give filter words, such as domain:example.com or from:*@shop.example")
-    usable = ", ".join(KNOWN)
-    for term in _terms(root):
-        if not term.field:
-            raise FilterError(f'"{term.values[0]}" is not a field: of new mail a rule can ask for {usable}', "")
-        if term.field not in KNOWN:
-            reason = f"{term.field} is not known of mail that is just taken in; a rule can ask for {usable}"
-            raise FilterError(reason, *_place(text, term.field))
-    return root
-
-
-def _place(text: str, name: str) -> tuple[str, int, int]:
-    """Where a field is asked for, by one of its names."""
-    names = "|".join(filter(None, (name, FIELDS[name].alias)))
-    found = re.search(rf"(?<!\w)(?:{names})(?=[:=~<>])", clean(text), re.IGNORECASE)
-    return (clean(text), found.start(), len(found[0])) if found else ("", 0, 0)
-
-
-def _terms(node: Node) -> Iterator[Term]:
-    match node:
-        case Term():
-            yield node
-        case Not(part=part):
-            yield from _terms(part)
-        case And(parts=parts) | Or(parts=parts):
-            for part in parts:
-                yield from _terms(part)
 
 
 class HoldRules:
@@ -161,7 +91,7 @@ class HoldRules:
         self.forget()
         found = db.execute(f"SELECT filter FROM hold_rule WHERE id = ? AND {_STANDS}", (number, now)).fetchone()
         if found is None:
-            raise UnknownRule(f"no hold rule {number} stands; `mailtui holdrule list` shows those that do")
+            raise _not_standing(number)
         db.execute("UPDATE hold_rule SET removed = ? WHERE id = ?", (now, number))
         _mark(db, number, actions.at_once(db, Entry(now, actor, REMOVE, str(found[0]), reason, {"rule": number})))
 
@@ -233,8 +163,20 @@ async def rule(reader: Reader, number: int, now: float) -> HoldRule:
     """One rule. UnknownRule."""
     rows = await reader.fetch(f"SELECT {_COLUMNS} FROM hold_rule WHERE id = ?", (number,))
     if not rows:
-        raise UnknownRule(f"there is no hold rule {number}")
+        raise _not_standing(number)
     return _row(rows[0], now)
+
+
+async def standing(reader: Reader, number: int, now: float) -> HoldRule:
+    """One rule that stands. UnknownRule."""
+    found = await rule(reader, number, now)
+    if found.state != "standing":
+        raise _not_standing(number)
+    return found
+
+
+def _not_standing(number: int) -> UnknownRule:
+    return UnknownRule(f"no hold rule {number} stands; `mailtui holdrule list` shows those that do")
 
 
 def _row(row: Row, now: float) -> HoldRule:
@@ -252,9 +194,9 @@ def _row(row: Row, now: float) -> HoldRule:
         reason=reason,
         actor=actor,
         created=moment(created),
-        ends=None if ends is None else moment(ends),
+        ends=moment_or_none(ends),
         state=state,
         held=held,
-        last_held=None if last_held is None else moment(last_held),
+        last_held=moment_or_none(last_held),
         action=action,
     )

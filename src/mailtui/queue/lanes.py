@@ -146,6 +146,16 @@ def mend_site(db: sqlite3.Connection, name: str, now: float) -> None:
     )
 
 
+def drop_sites(db: sqlite3.Connection, before: float, limit: int) -> int:
+    """Let go of up to `limit` sites that no lane is filed under any more and that were last met before a time; how many. Memory knows
+    sites by name, and whoever files a lane under one makes its row again. Looks at all sites."""
+    return db.execute(
+        "DELETE FROM site WHERE id IN (SELECT id FROM site WHERE max(ifnull(last_success, 0), ifnull(last_failure, 0), broken_until) < ?"
+        " AND NOT EXISTS (SELECT 1 FROM lane WHERE lane.site = site.id) LIMIT ?)",
+        (before, limit),
+    ).rowcount
+
+
 def waiting(db: sqlite3.Connection) -> int:
     """Recipients in the queue, by the counters."""
     count: int = db.execute(

@@ -18,7 +18,7 @@ from mailtui.queue.access import FROM, WAITS, way
 from mailtui.queue.filter import Filter
 from mailtui.queue.queries import age_of, scope
 from mailtui.queue.reader import Reader, Row
-from mailtui.views import ReasonRow, TopDestination, moment
+from mailtui.views import ReasonRow, TopDestination, moment, moment_or_none
 
 By = Literal["site", "destination", "sender", "class", "user"]
 
@@ -187,7 +187,7 @@ def _reason(row: Row, by: By, now: float) -> ReasonRow:
         first_seen=moment(known if first is None else first),
         last_seen=moment(lately if last is None else last),
         oldest_seconds=0 if oldest is None else age_of(oldest, now),
-        next_attempt=None if at is None else moment(at),
+        next_attempt=moment_or_none(at),
         sample_id="" if oldest is None else format_recipient_id(oldest),
         top_destinations=_top(top),
     )

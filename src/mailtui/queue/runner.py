@@ -1,14 +1,14 @@
 """The runner: finds what is due, claims it fairly, hands it to the courier and has the outcome written.
 
 Owned here: the slots. A slot is one task that works on one site: claim, deliver, record, and again, taking turns between the
-site's lanes. Memory holds the lanes at work, never the queue. How many at once is `sites`, how to deliver the courier's business,
-what an outcome means `breakers` (for the site) and `recorder` (for the recipients). The loop: wake, plan, claim, deliver, record.
+site's lanes. Memory holds the lanes at work, never the queue. To which site a lane belongs is `planner`, how many at once `sites`, how
+to deliver the courier's business, what an outcome means `breakers` (for the site) and `recorder` (for the recipients). The loop:
+wake, plan, claim, deliver, record.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -17,16 +17,17 @@ from typing import Final, Generic, cast
 from mailtui.config import Config
 from mailtui.errors import MailtuiError, Unavailable
 from mailtui.events import AnyEvent
-from mailtui.model import Attempt, Claim, Disposition, Obstacle
+from mailtui.model import Attempt, Claim
 from mailtui.queue.attempts import Attempts
 from mailtui.queue.breakers import Breakers
 from mailtui.queue.carriers import Courier, P, Sign
 from mailtui.queue.claims import Damaged
-from mailtui.queue.crew import Crew, Turns
+from mailtui.queue.crew import Crew
 from mailtui.queue.lanes import DueLane, SiteRow
 from mailtui.queue.live import Live
+from mailtui.queue.planner import PLAN_STANDS, Planner
 from mailtui.queue.prober import Prober
-from mailtui.queue.recorder import Recorder, unreached, untried
+from mailtui.queue.recorder import Recorder
 from mailtui.queue.schedule import Backoff
 from mailtui.queue.sites import LaneState, Outage, Site
 from mailtui.queue.standstill import Standstill, let_go
@@ -35,10 +36,6 @@ from mailtui.queue.throttle import Alarm, Throttle
 
 #: Lanes at work at once; what is due beyond that stays in the database until its turn.
 MAX_LANES: Final = 5000
-#: Look-ups under way at once.
-MAX_PLANNING: Final = 200
-#: A plan is used this long before DNS is asked again (its cache answers), in seconds.
-PLAN_STANDS: Final = 30.0
 #: Sites remembered while idle.
 MAX_SITES: Final = 5000
 TICK: Final = 1.0
@@ -68,13 +65,12 @@ class Runner(Generic[P]):
         self._alarm = Alarm(self._token)
         self._lanes: dict[int, LaneState] = {}
         self._sites: dict[str, Site] = {}
-        self._plans = Turns(self._spawn, MAX_PLANNING)
-        self._parked: dict[int, float] = {}  # lanes whose DNS fails: new mail is no reason to ask before their time
+        self._planner = Planner(store, courier, self._recorder, self._breakers, self._spawn, self)
         self._slots = 0
         self._unproven = 0
         self._attempts = Attempts(courier, sign, publish)
         self._standstill = Standstill()
-        self._prober = Prober(store, courier, self._recorder, self._carry, self._site, self._claim_delay)
+        self._prober = Prober(store, courier, self._recorder, self._carry, self.enter, self._claim_delay)
         self._poked = asyncio.Event()
         self.paused = False
         self._stopping = False
@@ -118,8 +114,7 @@ class Runner(Generic[P]):
                 try:
                     full = [site.name for site in self._sites.values() if site.full] + self.throttle.paused()
                     due = await self._store.due(time.time(), MAX_LANES, full)
-                    for lane in due:
-                        self._parked.pop(lane.id, None)
+                    self._planner.now_due(due)
                     self.wake(due)
                 except Unavailable:
                     pass  # said by whoever met it first; the next tick tries again
@@ -144,12 +139,12 @@ class Runner(Generic[P]):
                 continue
             state = self._lanes.get(lane.id)
             if state is None:
-                if time.time() < self._parked.get(lane.id, 0.0):
+                if self._planner.puts_off(lane, time.time()):
                     continue
                 if len(self._lanes) >= MAX_LANES:
                     return
                 state = self._lanes[lane.id] = LaneState(lane)
-                self._plans.add(functools.partial(self._plan, state))
+                self._planner.begin(state)
                 continue
             state.generation += 1
             if state.site is not None:
@@ -193,64 +188,38 @@ class Runner(Generic[P]):
         if not (self._stopping or self.paused):
             self._spawn(self._prober.probe(LaneState(lane), row))
 
-    def _site(self, row: SiteRow) -> Site:
-        site = self._sites.setdefault(row.name, Site(row, self._config.delivery.per_site))
-        if site.limits != self._courier.limits(site.name):
-            self._reshape(site.name)
+    # ------------------------------------------------------------------ for the planner
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing more is claimed."""
+        return self._stopping
+
+    def known(self, name: str) -> Site | None:
+        """A site that is worked on or remembered, on the terms that hold now."""
+        site = self._sites.get(name)
+        if site is not None and site.limits != self._courier.limits(name):
+            self._reshape(name)
         return site
 
-    # ------------------------------------------------------------------ plans
+    def enter(self, row: SiteRow) -> Site:
+        """The same, made from what the queue file remembers if it is new."""
+        site = self._sites.setdefault(row.name, Site(row, self._config.delivery.per_site))
+        self.known(row.name)
+        return site
 
-    async def _plan(self, state: LaneState) -> None:
-        """Find the site of a lane and let it wait there, or deal with what stands in the way."""
-        site = None
-        try:
-            site = await self._place(state)
-        except Unavailable:
-            pass  # the next tick finds the lane due again
-        finally:
-            if site is None or not site.takes(time.time()) or self._standstill.stops(state.lane, site.name):
-                self._lanes.pop(state.lane.id, None)
-        if site is not None and state.lane.id in self._lanes:
+    async def claim_due(self, lane: DueLane) -> Claim | None:
+        """The next due recipients of a lane; what is damaged is held."""
+        limit = self._config.delivery.max_recipients
+        return await self._store.claims.claim(lane, time.time(), limit, self._claim_delay)
+
+    def planned(self, state: LaneState, site: Site | None) -> None:
+        """The lane waits for a slot of its site; or it is let go of, and found again when it is due."""
+        if site is None or not site.takes(time.time()) or self._standstill.stops(state.lane, site.name):
+            self._lanes.pop(state.lane.id, None)
+        elif state.lane.id in self._lanes:
             site.waiting[state.lane.id] = state
             self._fill(site, once=True)
-
-    async def _place(self, state: LaneState) -> Site | None:
-        """The site a lane belongs to now; None when there is none and that has been recorded."""
-        lane = state.lane
-        plan = await self._courier.plan(lane.destination, lane.route)
-        if isinstance(plan, Obstacle):
-            await self._obstructed(state, plan)
-            return None
-        site = self._sites.get(plan.site)
-        if site is None or lane.site != plan.site:
-            row = await self._store.enter_site(lane.id, plan.site)
-            site = self._site(row)
-            state.lane = DueLane(lane.id, lane.destination, lane.route, plan.site)
-        if site.limits != self._courier.limits(plan.site):
-            self._reshape(plan.site)
-        state.plan, state.planned_at, state.site = plan, time.monotonic(), site
-        return site
-
-    async def _obstructed(self, state: LaneState, obstacle: Obstacle) -> None:
-        """No host to dial. A lasting fact ends every recipient of the lane; a passing one defers the first and parks the rest."""
-        lane, lasting = state.lane, obstacle.verdict.disposition is Disposition.BOUNCED
-        if not lasting:
-            self._breakers.suspect_dns(lane.destination)
-        while not self._stopping:
-            generation = state.generation
-            now = time.time()
-            claim = await self._store.claims.claim(lane, now, self._config.delivery.max_recipients, self._claim_delay)
-            if claim is None:
-                if state.generation == generation:
-                    break
-                continue
-            delivery = untried(claim) if self.outage.active else unreached(claim, obstacle, now)
-            await self._recorder.write(claim, delivery)
-            if not lasting:
-                self._parked[lane.id] = await self._breakers.park(lane, obstacle)
-                break
-        self._lanes.pop(lane.id, None)
 
     # ------------------------------------------------------------------ slots
 
@@ -329,12 +298,14 @@ class Runner(Generic[P]):
         while (state := site.next_lane()) is not None and not self._stopping:
             if time.monotonic() - state.planned_at > PLAN_STANDS:
                 try:
-                    moved = await self._place(state)
+                    moved = await self._planner.place(state)
                 except Unavailable:
                     return None, None
                 if moved is not site:
                     site.waiting.pop(state.lane.id, None)
-                    if moved is not None:
+                    if moved is None:
+                        self._lanes.pop(state.lane.id, None)
+                    else:
                         moved.waiting[state.lane.id] = state
                         self._fill(moved, once=True)
                     continue

@@ -7,6 +7,7 @@ the writer's thread, inside its transaction.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -16,9 +17,11 @@ from msgspec import UNSET
 
 from mailtui.config import SuppressionExpiry
 from mailtui.model import format_recipient_id, parse_item_id, recipient_row
+from mailtui.queue.access import WAITS
+from mailtui.queue.fields import a_label
 from mailtui.queue.reader import Reader
 from mailtui.suppressions import MANUAL, RELAY, Change, Difference, Suppression, SuppressionPage, Wanted
-from mailtui.views import moment
+from mailtui.views import moment, moment_or_none
 
 _COLUMNS: Final = "entry, reason, source, created, expires, evidence, host, seen, recipient, note"
 _STANDS: Final = "(expires IS NULL OR expires > ?)"
@@ -30,6 +33,12 @@ _PUT: Final = (
 )
 #: What an operator decided stands until its end, whatever a server says.
 _PUT_BY_RELAY: Final = f"{_PUT} WHERE suppression.source = '{RELAY}' OR suppression.expires <= excluded.created"
+_TO: Final = "FROM json_each(?1) d CROSS JOIN lane l ON l.destination = d.value"
+_ALL_OF: Final = f"SELECT ifnull(sum(r.n), 0) {_TO} CROSS JOIN tally r ON r.lane = l.id WHERE {WAITS}"
+_SOME_OF: Final = (
+    f"SELECT count(*) {_TO} CROSS JOIN recipient r INDEXED BY recipient_group ON r.lane = l.id WHERE {WAITS}"
+    " AND lower(r.address) IN (SELECT value FROM json_each(?2))"  # as `key` does it
+)
 
 
 def key(address: str) -> str:
@@ -159,10 +168,10 @@ def _row(row: Sequence[object]) -> Suppression:
         reason=reason,
         source=source,
         created=moment(created),
-        expires=None if expires is None else moment(expires),
+        expires=moment_or_none(expires),
         evidence=evidence,
         host=host,
-        seen=None if seen is None else moment(seen),
+        seen=moment_or_none(seen),
         id=format_recipient_id(recipient) if recipient else "",
         note=note,
     )
@@ -200,6 +209,17 @@ async def lookup(reader: Reader, entry: str, now: float) -> tuple[Suppression, .
     """The entries that keep mail from an address (or a domain): its own first."""
     rows = await reader.fetch(_FIND, (entry, entry[entry.rfind("@") :], now))
     return tuple(sorted(map(_row, rows), key=lambda found: found.entry != entry))
+
+
+async def waiting(reader: Reader, entries: Sequence[str]) -> int:
+    """Recipients in the queue that entries are for, each counted once. Of domains the tally knows; for addresses what waits for their
+    destinations is looked through, once for all of them."""
+    domains = {entry[1:] for entry in entries if entry.startswith("@")}
+    addresses = [entry for entry in entries if entry[entry.rfind("@") + 1 :] not in domains]
+    their = {address[address.rfind("@") + 1 :] for address in addresses}
+    whole = await reader.fetch(_ALL_OF, (json.dumps([*map(a_label, domains)]),))
+    single = await reader.fetch(_SOME_OF, (json.dumps([*map(a_label, their)]), json.dumps(addresses)))
+    return cast("int", whole[0][0]) + cast("int", single[0][0])
 
 
 # ---------------------------------------------------------------------- on recipients

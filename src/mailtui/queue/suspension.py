@@ -17,7 +17,7 @@ from mailtui.model import ID_EPOCH, RECIPIENT_BITS
 from mailtui.queue.lanes import DueLane
 from mailtui.queue.reader import Reader
 from mailtui.suspensions import STOPS_DELIVERY, Kind, Suspended, Suspension
-from mailtui.views import moment
+from mailtui.views import moment, moment_or_none
 
 _COLUMNS: Final = "kind, name, since, until, actor, reason, action"
 #: Of a lane `l`: whether some suspension `u` stops it.
@@ -202,7 +202,7 @@ async def changed_by(reader: Reader, action: int) -> tuple[tuple[DueLane, int, b
 
 def shown(halt: Halt, waits: int) -> Suspension:
     """A suspension as operators see it."""
-    until = None if halt.until is None else moment(halt.until)
+    until = moment_or_none(halt.until)
     return Suspension(halt.kind, halt.name, moment(halt.since), until, halt.actor, halt.reason, halt.action, waits)
 
 
@@ -218,7 +218,7 @@ def answer(db: sqlite3.Connection, verb: str, action: int, halt: Halt, former: H
         failed=0,
         kind=halt.kind,
         name=halt.name,
-        until=None if halt.until is None else moment(halt.until),
+        until=moment_or_none(halt.until),
         waiting=waits,
         known=known(db, halt.kind, halt.name),
         former=None if former is None else shown(former, waits),

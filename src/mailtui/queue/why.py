@@ -19,7 +19,7 @@ from mailtui.queue.live import Live, SiteLive
 from mailtui.queue.schedule import HINT_FLOOR, Backoff
 from mailtui.queue.wording import ago, ahead, clock, count, said, span
 from mailtui.suspensions import named
-from mailtui.views import moment
+from mailtui.views import moment, moment_or_none
 
 
 class Why(msgspec.Struct, frozen=True):
@@ -306,7 +306,7 @@ def told(recipients: Sequence[Other], found: Why) -> WhyView:
         else ""
     )
     answer = f"{several}{found.answer[0].lower() if several else found.answer[0]}{found.answer[1:]}"
-    at = None if found.next_attempt is None else moment(found.next_attempt)
+    at = moment_or_none(found.next_attempt)
     return WhyView(first.id, first.address, first.state.value, answer, at, found.causes, tuple(map(_other, others)))
 
 

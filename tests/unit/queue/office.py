@@ -37,6 +37,28 @@ NOW = 1_790_000_000.0
 BODY = b"Subject: x\r\n\r\nhello\r\n"
 
 
+def incoming(
+    number: int,
+    *to: str,
+    sender: str = "app@example.org",
+    subject: str = "x",
+    size: int = len(BODY),
+    at: float = NOW,
+    user: str = "",
+    client: str = "127.0.0.1",
+) -> Incoming:
+    """A message as the intake hands it over."""
+    return Incoming(
+        number,
+        Envelope(_address(sender), tuple(EnvelopeRecipient(_address(address)) for address in to)),
+        Origin("127.0.0.1:2525", "relay", user, client, "client", "ESMTP", ""),
+        HeaderFacts(sender, subject, f"<{number}@example.org>"),
+        b"Received: x\r\n",
+        size,
+        at,
+    )
+
+
 class Office:
     """One queue file with its writing connection, outside of any transaction."""
 
@@ -69,13 +91,9 @@ class Office:
         while self.db.execute("SELECT 1 FROM message WHERE id = ?", (number,)).fetchone():
             number += 1
         self._last = max(self._last, number)
-        envelope = Envelope(_address(sender), tuple(EnvelopeRecipient(_address(address)) for address in to))
-        incoming = Incoming(
-            number, envelope, Origin("127.0.0.1:2525", "relay", "", "127.0.0.1", "client", "ESMTP", ""),
-            HeaderFacts(sender, subject, f"<{number}@example.org>"), b"Received: x\r\n", len(body), received,
-        )  # fmt: skip
+        message = incoming(number, *to, sender=sender, subject=subject, size=len(body), at=received)
         self.db.execute("BEGIN")
-        arrival = arrivals.Arrival(incoming, 0, body, ["mx"] * len(to), received + lifetime, received)
+        arrival = arrivals.Arrival(message, 0, body, ["mx"] * len(to), received + lifetime, received)
         arrivals.store_messages(self.db, self.lanes, [arrival])
         self.db.execute("COMMIT")
         return number

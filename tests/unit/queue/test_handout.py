@@ -13,22 +13,17 @@ from typing import Any
 
 import pytest
 from tests.unit.queue.desk import Desk
-from tests.unit.queue.office import BODY, NOW
+from tests.unit.queue.office import BODY, NOW, incoming
 
 from mailtui.config import SuppressionExpiry
 from mailtui.errors import Unavailable
 from mailtui.model import (
     CONTENT_BITS,
-    Address,
     Attempt,
     Claim,
     Delivery,
     Disposition,
-    Envelope,
-    EnvelopeRecipient,
-    HeaderFacts,
     Incoming,
-    Origin,
     Reply,
     Stage,
     State,
@@ -37,8 +32,8 @@ from mailtui.model import (
 from mailtui.queue import suspension
 from mailtui.queue.check import check_queue
 from mailtui.queue.claims import CHUNK
-from mailtui.queue.hold_rules import understand
 from mailtui.queue.lanes import DueLane
+from mailtui.queue.new_mail import understand
 from mailtui.queue.outcomes import Outcome
 from mailtui.queue.schedule import Move
 from mailtui.queue.suspension import Halt
@@ -55,15 +50,6 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     yield found
     await found.close()
     assert check_queue(found.store.path) == []
-
-
-def incoming(desk: Desk, to: list[str], body: bytes, subject: str) -> Incoming:
-    addresses = tuple(EnvelopeRecipient(Address(*one.split("@"))) for one in to)
-    return Incoming(
-        desk.store.new_number(), Envelope(Address("app", "src.test"), addresses),
-        Origin("127.0.0.1:25", "relay", "", "127.0.0.1", "c", "ESMTP", ""),
-        HeaderFacts("app@src.test", subject, ""), b"", len(body), NOW,
-    )  # fmt: skip
 
 
 async def prepared(desk: Desk) -> None:
@@ -117,7 +103,7 @@ class Day:
         )
         to, subject = list(dict.fromkeys(named)), dice.choice(("sale", "news"))
         hole, big = dice.random() < 0.05, dice.random() < 0.05
-        message = incoming(self.desk, to, BIG if big else BODY, subject)
+        message = incoming(store.new_number(), *to, subject=subject, size=len(BIG if big else BODY))
         if big and not hole:
             store.append(message.number, 0, BIG[:CHUNK])
             done = store.accept(message, 1, BIG[CHUNK:])
@@ -203,7 +189,7 @@ async def test_everybody_in_a_group_gets_what_is_theirs(desk: Desk, seed: int) -
 
 async def test_one_damaged_body_in_a_group_fails_its_own_claim_alone_and_only_once_it_is_told(desk: Desk) -> None:
     store = desk.store
-    messages = [incoming(desk, [f"a@{domain}"], BODY, "x") for domain in ("one.test", "two.test", "one.test")]
+    messages = [incoming(store.new_number(), f"a@{domain}") for domain in ("one.test", "two.test", "one.test")]
     for message in messages:
         await store.accept(message, 0, BODY)
     bad = messages[0].number << CONTENT_BITS

@@ -6,19 +6,17 @@ from collections.abc import AsyncIterator
 
 import pytest
 from tests.unit.queue.desk import Desk
-from tests.unit.queue.office import NOW, Office, id_of
+from tests.unit.queue.office import BODY, NOW, Office, id_of, incoming
 
 from mailtui.config import SuppressionExpiry
 from mailtui.events import Changed
-from mailtui.model import Envelope, EnvelopeRecipient, HeaderFacts, Incoming, Origin, parse_address
 from mailtui.queue.check import check_queue
 from mailtui.queue.filter import parse
-from mailtui.queue.hold_rules import rules, understand
+from mailtui.queue.hold_rules import rules
+from mailtui.queue.new_mail import understand
 from mailtui.queue.selection import Ids
 from mailtui.queue.verbs import Verb
 from mailtui.suppressions import Wanted
-
-BODY = b"Subject: x\r\n\r\nhello\r\n"
 
 
 @pytest.fixture
@@ -39,11 +37,9 @@ async def rule(desk: Desk, text: str, reason: str = "", ends: float | None = Non
 
 async def accept(desk: Desk, *to: str, sender: str = "app@example.org", subject: str = "x", at: float = NOW) -> int:
     number = desk.store.new_number()
-    envelope = Envelope(parse_address(sender), tuple(EnvelopeRecipient(parse_address(address)) for address in to))
-    origin = Origin("127.0.0.1:2525", "relay", "shop", "10.0.4.7", "client", "ESMTP", "")
-    facts = HeaderFacts(sender, subject, f"<{number}@example.org>")
+    message = incoming(number, *to, sender=sender, subject=subject, at=at, user="shop", client="10.0.4.7")
     desk.woken.clear()
-    await desk.store.accept(Incoming(number, envelope, origin, facts, b"", len(BODY), at), 0, BODY)
+    await desk.store.accept(message, 0, BODY)
     return number
 
 

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-
 import pytest
-from tests.unit.queue.office import Office, unpack
+from tests.unit.queue.office import Office
 
 from mailtui.queue import hold_rules, notes
+from mailtui.queue.new_mail import understand
 from mailtui.queue.notes import Notes
 from mailtui.queue.reader import Reader
 
 LATER = 4e9
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    office = Office(tmp_path)
-    yield office
-    office.close()
-
-
-@pytest.fixture
-async def reader(office: Office) -> AsyncIterator[Reader]:
-    reader = await Reader.open(office.path, unpack)
-    yield reader
-    await reader.close()
 
 
 async def test_rules_broken_sites_and_failing_dns(
@@ -37,7 +21,7 @@ async def test_rules_broken_sites_and_failing_dns(
     told = Notes(reader).told
     assert await told() == ()
 
-    known, root = hold_rules.HoldRules(), hold_rules.understand("domain:one.example")
+    known, root = hold_rules.HoldRules(), understand("domain:one.example")
     known.add(office.db, root, None, "ana", "", 1.0)
     office.message("a@one.example", "b@two.example", "c@three.example")
     office.db.execute(
@@ -63,5 +47,5 @@ async def test_rules_broken_sites_and_failing_dns(
 async def test_it_is_told_again_for_a_while(office: Office, reader: Reader) -> None:
     asked = Notes(reader)
     assert await asked.told() == ()
-    hold_rules.HoldRules().add(office.db, hold_rules.understand("to:a@one.example"), None, "ana", "", 1.0)
+    hold_rules.HoldRules().add(office.db, understand("to:a@one.example"), None, "ana", "", 1.0)
     assert await asked.told() == ()

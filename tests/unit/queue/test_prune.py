@@ -6,7 +6,7 @@ import pytest
 from tests.unit.queue.office import NOW, Office
 
 from mailtui.model import Disposition, recipient_row
-from mailtui.queue import verbs
+from mailtui.queue import lanes, verbs
 from mailtui.queue.check import check_queue
 from mailtui.queue.moments import Flow, write
 from mailtui.queue.prune import Keep, drop_unused, give_back, used, waiting_octets
@@ -197,3 +197,28 @@ async def test_a_failing_step_changes_nothing(office: Office) -> None:
         await _pruner(office).step(NOW + 60)
     assert _count(office, "content") == 1
     assert not office.db.in_transaction
+
+
+async def test_sites_that_no_destination_leads_to_go_when_their_history_has(office: Office) -> None:
+    office.message("a@moved.example", "b@one.example", age=20 * DAY)
+    (lane, other) = (office.lanes.id(office.db, name, "mx") for name in ("moved.example", "one.example"))
+    old, then = NOW - 15 * DAY, NOW - 13 * DAY
+    lanes.enter_site(office.db, other, "mx.one.example")
+    for name, last in (("a.moved.example", old), ("b.moved.example", then), ("c.moved.example", old)):
+        lanes.enter_site(office.db, lane, name)
+        lanes.mend_site(office.db, name, last)
+
+    def names() -> list[str]:
+        return [row[0] for row in office.db.execute("SELECT name FROM site ORDER BY name")]
+
+    await _pruner(office).sweep(NOW)
+    assert names() == ["b.moved.example", "c.moved.example", "mx.one.example"]
+    await _pruner(office).sweep(NOW + 2 * DAY)
+    assert names() == ["c.moved.example", "mx.one.example"]
+    assert lanes.enter_site(office.db, lane, "a.moved.example") == lanes.SiteRow("a.moved.example")
+    assert check_queue(office.path) == []
+
+
+def test_sites_go_a_few_at_a_time(office: Office) -> None:
+    office.db.executemany("INSERT INTO site (name) VALUES (?)", [(f"s{n}",) for n in range(5)])
+    assert [lanes.drop_sites(office.db, NOW, 3) for _ in range(3)] == [3, 2, 0]

@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.unit.queue.office import BODY, incoming
 
 from mailtui.config import Config, Intake, Queue, Relay
 from mailtui.delivery.transcript import pack
@@ -24,25 +25,18 @@ from mailtui.model import (
     Claim,
     Delivery,
     Disposition,
-    Envelope,
-    EnvelopeRecipient,
-    HeaderFacts,
     Incoming,
-    Origin,
     Reply,
     Stage,
     State,
     Verdict,
     encode_id,
-    parse_address,
 )
 from mailtui.queue.database import BALLAST, BALLAST_SIZE, FILE
 from mailtui.queue.lanes import DueLane
 from mailtui.queue.outcomes import Outcome
 from mailtui.queue.schedule import Move
 from mailtui.queue.store import MAX_WAITING, Store
-
-BODY = b"Subject: x\r\n\r\nhello\r\n"
 
 
 class House:
@@ -65,11 +59,7 @@ class House:
         self.woken.append(list(due))
 
     def message(self, *to: str, sender: str = "app@example.org", received: float | None = None) -> Incoming:
-        envelope = Envelope(parse_address(sender), tuple(EnvelopeRecipient(parse_address(address)) for address in to))
-        return Incoming(
-            self.store.new_number(), envelope, Origin("127.0.0.1:25", "relay", "", "127.0.0.1", "c", "ESMTP", ""),
-            HeaderFacts(sender, "x", "<1@x>"), b"Received: x\r\n", len(BODY), time.time() if received is None else received,
-        )  # fmt: skip
+        return incoming(self.store.new_number(), *to, sender=sender, at=time.time() if received is None else received)
 
     async def accept(self, *to: str, sender: str = "app@example.org") -> Incoming:
         message = self.message(*to, sender=sender)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.unit.queue.office import NOW, Office
 
 from mailtui.config import SuppressionExpiry
+from mailtui.model import Disposition
 from mailtui.queue import suppression
 from mailtui.queue.prune import Keep, drop_old_rows
 from mailtui.queue.reader import Reader
@@ -214,3 +215,18 @@ async def test_a_look_up_shows_the_address_before_its_domain(office: Office, rea
     assert [row.entry for row in await suppression.lookup(reader, "u@d.test", NOW)] == ["u@d.test", "@d.test"]
     assert [row.entry for row in await suppression.lookup(reader, "@d.test", NOW)] == ["@d.test"]
     assert await suppression.lookup(reader, "u@e.test", NOW) == ()
+
+
+async def test_recipients_that_entries_are_for_are_counted_once(office: Office, reader: Reader) -> None:
+    office.message("A@one.test", "b@one.test", "c@two.test", "d@two.test", "e@three.test")
+    office.message("a@one.test")
+    office.message("c@two.test")
+    office.try_all("two.test", Disposition.DELIVERED)
+    for entries, n in (
+        ([], 0),
+        (["a@one.test"], 2),
+        (["a@one.test", "e@three.test", "b@nowhere.test", "e@one.test"], 3),
+        (["@one.test", "a@one.test", "e@three.test"], 4),
+        (["@two.test", "c@two.test"], 0),
+    ):
+        assert await suppression.waiting(reader, entries) == n, entries
