@@ -39,6 +39,8 @@ FIRST_HOST: Final = 11  # of 127.0.0.x: the relay and the name server have 127.0
 PORT_TRIES: Final = 50
 LOOP_SECONDS: Final = 60.0
 BIGMAIL, THROTTLED, DEAD, BLOCKED = "bigmail.test", "throttled.test", "dead.test", "blocked.test"
+#: The senders' own domain: nothing is written to it but what comes back.
+HOME: Final = "shop.example"
 
 #: Domains with a server of their own: character when left alone, share of the traffic.
 SITES: Final[dict[str, tuple[Personality, float]]] = {
@@ -52,6 +54,7 @@ SITES: Final[dict[str, tuple[Personality, float]]] = {
     "full.test": (mailbox_full("*[02468]@*"), 3),
     "flaky.test": (drops_after_dot(odds=0.3), 3),
     "tls.test": (with_tls(Tls.SELF_SIGNED), 5),
+    HOME: (FINE, 0),
 }
 #: Domains that are only names: share of the traffic.
 NAMES: Final[dict[str, float]] = {
@@ -149,8 +152,8 @@ class World:
 
     @property
     def destinations(self) -> dict[str, float]:
-        """Every domain with its share of the traffic."""
-        return {domain: share for domain, (_, share) in SITES.items()} | NAMES
+        """Every domain that mail is written to, with its share of the traffic."""
+        return {domain: share for domain, (_, share) in SITES.items() if share} | NAMES
 
     def traffic(self, *, rate: float = 10.0, connections: int = 4) -> Traffic:
         """Mail from the shop's applications to all of these domains, into the relay's listener."""
@@ -197,11 +200,11 @@ class World:
         zone.null_mx("nullmx.test")
         zone.behave("servfail.test", SERVFAIL)
         zone.behave("timeout.test", SILENT)
-        zone.host("relay.shop.example", "127.0.0.1")
-        for domain in ("shop.example", "db1.shop.example"):
-            zone.mx(domain, "relay.shop.example")
+        zone.host(f"relay.{HOME}", "127.0.0.1")
+        zone.mx(f"db1.{HOME}", f"mx.{HOME}")
+        for domain in (HOME, f"db1.{HOME}"):
             zone.txt(domain, "v=spf1 ip4:127.0.0.1 -all")
-        zone.txt("_dmarc.shop.example", "v=DMARC1; p=none")
+        zone.txt(f"_dmarc.{HOME}", "v=DMARC1; p=none")
 
 
 def reserve_everywhere(hosts: list[str]) -> list[socket.socket]:
