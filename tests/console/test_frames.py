@@ -119,8 +119,8 @@ def test_a_terminal_that_does_not_read_is_waited_for(relay: Relay, tmp_path: Pat
         wait_until(lambda: relay.status()["totals"]["accepted"] == sockets + 1, "the relay to take mail")
         terminal.type("2")
         began = time.monotonic()
-        wait_until(lambda: relay.status() and time.monotonic() - began > 1.2, "the console to call it slow", 5, 0.1)
-        assert rss(pid) - before < 10_000_000
+        wait_until(lambda: relay.status() and time.monotonic() - began > 2.0, "the console to call it slow", 5, 0.1)
+        assert rss(pid) - before < 30_000_000  # once: it does not grow with the time that nobody reads
         seen.until("[2 Queue]")
         seen.until("stall.test")
         whole = seen.still()

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from mailtui.console import orders
 from mailtui.console.actions import Scope
@@ -128,8 +129,9 @@ def test_the_overview(evil: str, room: int) -> None:
     drawn.append(overview.ages_heading(room - 6))
     drawn.append(overview.change_row(made(IncidentRow, evil, change="NEW"), room - 6))
     assert {cells(whole) for whole in drawn[-3:]} == {room - 6}
-    drawn.append(overview.alerts(status, [made(Suspension, evil, kind="destination")], NOW))
-    harmless(drawn)
+    told = overview.alerts(replace(status, trouble=(evil, "b" * 70), notes=(evil,)), room)
+    assert cells(told) <= room
+    harmless([*drawn, told])
 
 
 @pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))

@@ -24,10 +24,10 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple, Self
 
 from tests.kit.background import Background
+from tests.kit.commands import Shown, run
 from tests.kit.ledger import Ledger, Source, Taken, message, reconcile, taken
 from tests.kit.processes import wait_until
 from tests.kit.relay import MAILTUI, Relay
-from tests.kit.commands import Shown, run
 
 from mailtui.lab.dns import DnsServer
 from mailtui.lab.personality import FINE, Act, Personality, Then, unknown_users

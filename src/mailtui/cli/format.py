@@ -37,10 +37,11 @@ def fit(lines: Iterable[str], cells: int | None) -> Iterator[str]:
 
 
 def _broken(line: str, cells: int) -> Iterator[str]:
-    """Between the columns where there are several, else between words; a word longer than the line stays whole."""
+    """Between the columns where there are several and each fits, else between words; a word longer than the line stays whole."""
     label = _LABEL.match(line)
     head = label[0] if label and len(label[0]) < cells // 2 else ""
-    gap = _GAP if line[len(head) :].count(_GAP) > 1 else " "
+    columns = line[len(head) :].split(_GAP)
+    gap = _GAP if len(columns) > 2 and max(map(width, columns)) + (len(head) or 2) <= cells else " "
     shown, *parts = line[len(head) :].split(gap)
     shown = head + shown
     for part in parts:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from mailtui.console.present.overview import worst_first
+from msgspec.structs import replace
+
+from mailtui.console.present.overview import alerts, worst_first
+from mailtui.control.results import Disk, Rates, StatusView
 from mailtui.findings import IncidentRow
+from mailtui.views import Depth, Totals
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+STATUS = StatusView(True, 1, "", NOW, "", "", (), Depth(0, 0, 0, 0), Totals(0, 0, 0, 0, 0), 0, Rates(), Disk(1, 1, 1, 1))
 
 
 def row(change: str, class_: str, count: int) -> IncidentRow:
@@ -27,3 +32,15 @@ def test_what_stops_a_site_comes_before_what_is_met_every_day() -> None:
     assert [one.class_ for one in worst_first(rows)] == [
         *("outage", "ip-reputation", "throttled", "greylisted", "mailbox-full", "connection", "timeout"),
     ]
+
+
+def test_alerts_are_told_whole_and_those_without_room_are_counted() -> None:
+    def told(*trouble: str, notes: tuple[str, ...] = (), room: int = 80) -> str:
+        status = replace(STATUS, trouble=trouble, notes=notes)
+        return "".join(part.text for part in alerts(status, room))
+
+    assert told() == ""
+    assert told("mail is refused", notes=("a hold rule",)) == " ! mail is refused · a hold rule"
+    assert told("mail is refused", "b" * 70, "c") == " ! mail is refused  +2 more"
+    long = told("d" * 100, "e" * 20)
+    assert long.startswith(" ! ddd") and long.endswith("  +1 more") and len(long) == 80
