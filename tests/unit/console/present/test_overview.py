@@ -12,7 +12,9 @@ from mailtui.findings import IncidentRow
 from mailtui.views import Depth, Totals
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
-STATUS = StatusView(True, 1, "", NOW, "", "", (), Depth(0, 0, 0, 0), Totals(0, 0, 0, 0, 0), 0, Rates(), Disk(1, 1, 1, 1))
+STATUS = StatusView(
+    True, 1, "", NOW, "", "", (), Depth(0, 0, 0, 0), Totals(0, 0, 0, 0, 0), 0, Rates(), Disk(1, 1, 1, 1)
+)
 
 
 def row(change: str, class_: str, count: int) -> IncidentRow:
