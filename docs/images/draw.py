@@ -21,13 +21,13 @@ from mailtui.console.widgets.canvas import Canvas
 
 HERE: Final = Path(__file__).parent
 #: Seconds of the demo until its incident has unfolded.
-UNFOLDED: Final = 55.0
+UNFOLDED: Final = 40.0
 #: Picture, columns, rows, the keys that lead there from the overview, and what must be seen before it is drawn.
 TOUR: Final = (
     ("overview", 120, 36, (), "What changed"),
     ("incident", 120, 36, ("4",), "NEW"),
-    ("domain", 120, 36, ("enter",), "MX"),
-    ("message", 120, 36, ("2", "/", *"state:deferred", "enter", "g", "enter"), "RCPT TO"),
+    ("domain", 120, 36, ("3", "enter"), "Responses"),
+    ("message", 120, 36, ("2", "/", *"class:throttled", "enter", "enter"), "MAIL FROM"),
     ("hold", 80, 24, ("2", "/", *"from:news*", "enter", "*", "H"), "mailtui hold"),
     ("overview-80", 80, 24, (), "What changed"),
 )
@@ -44,7 +44,7 @@ async def draw(control: Path, home: Path) -> None:
     for name, columns, rows, keys, sign in TOUR:
         app = Console(Options(control, home=home))
         async with app.run_test(size=(columns, rows)) as pilot:
-            await until(lambda app=app: "LIVE" in text(app), pilot.pause)  # type: ignore[misc]
+            await until(lambda app=app: "LIVE 0s" in text(app), pilot.pause)  # type: ignore[misc]
             for key in keys:
                 await pilot.press(key)
                 await pilot.pause(0.6)

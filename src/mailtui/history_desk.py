@@ -14,6 +14,7 @@ from mailtui.errors import ControlError
 from mailtui.findings import DestinationFlow, DestinationMoment, FailureRow, IncidentRow, MomentRow
 from mailtui.grid_desk import window_seconds
 from mailtui.queue import history, incidents, timeline
+from mailtui.queue.kept import QUICK, Kept
 from mailtui.queue.prune import SAMPLES
 from mailtui.queue.reader import Reader
 from mailtui.queue.timeline import Range
@@ -24,10 +25,11 @@ LONG: Final = 86_400.0
 
 
 class HistoryDesk:
-    """Answers from one reader."""
+    """Answers from one reader. What takes `quick` seconds to answer may be kept."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, quick: float = QUICK) -> None:
         self._reader = reader
+        self._kept = Kept(quick)
 
     async def samples(self, request: Samples) -> tuple[MomentRow, ...] | tuple[DestinationMoment, ...]:
         """Of the relay, or of a destination. ControlError for what is no moment, and for minutes that are no longer kept."""
@@ -47,8 +49,8 @@ class HistoryDesk:
         return await timeline.destinations(self._reader, request.destination.lower(), wanted, request.limit)
 
     async def incidents(self, request: Incidents, outage_since: float) -> tuple[IncidentRow, ...]:
-        """Now, or as it was at a past moment; whether nothing could be reached then is not kept. ControlError for what is no moment
-        and for one whose minutes are no longer kept."""
+        """Now (of a deep history as it was up to some seconds ago), or as it was at a past moment; whether nothing could be reached
+        then is not kept. ControlError for what is no moment and for one whose minutes are no longer kept."""
         now, window = time.time(), window_seconds(request.window)
         at = min(moment_of(request.at, now), now) if request.at else now
         if at - window < now - SAMPLES:
@@ -56,8 +58,8 @@ class HistoryDesk:
                 "not-kept", "what failed is kept by minute for 48 hours, and compared no longer than that"
             )
         last = at - 1 if request.at else at  # what is to come of the minute that begins then is not the past yet
-        past = await history.past(self._reader, last, window)
-        return incidents.compare(past, 0.0 if request.at else outage_since, at)[: request.limit]
+        given = await self._kept.ask(request, lambda: history.past(self._reader, last, window))
+        return incidents.compare(given.value, 0.0 if request.at else outage_since, at)[: request.limit]
 
 
 def range_of(begin: str, end: str, by: str, now: float) -> Range:

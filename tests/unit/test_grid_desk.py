@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,9 +11,10 @@ import pytest
 from msgspec import UNSET
 from tests.unit.queue.office import Office, unpack
 
-from mailtui.control.api import QueueAges, QueueCount, QueueReasons
+from mailtui.control.api import Incidents, QueueAges, QueueCount, QueueReasons
 from mailtui.errors import ControlError
 from mailtui.grid_desk import GridDesk
+from mailtui.history_desk import HistoryDesk
 from mailtui.queue.reader import Reader
 
 
@@ -58,6 +60,20 @@ async def test_with_a_filter_and_after_a_change_it_is_as_it_is(desk: GridDesk, o
     desk.changed()
     counts = await desk.count(QueueCount())
     assert (counts.recipients, counts.as_of) == (2, UNSET)
+
+
+async def test_what_is_unusual_may_be_a_moment_old(office: Office, reader: Reader) -> None:
+    kept, anew = HistoryDesk(reader, quick=0.0), HistoryDesk(reader, quick=60.0)
+    office.message("a@one.example", age=60)
+    office.try_all("one.example", now=time.time())
+    (first,) = await kept.incidents(Incidents(), 0.0)
+    office.message("b@one.example", age=60)
+    office.try_all("one.example", now=time.time())
+    assert (
+        (await kept.incidents(Incidents(), 0.0))[0].count
+        == first.count
+        < (await anew.incidents(Incidents(), 0.0))[0].count
+    )
 
 
 async def test_a_window_that_is_none_is_said(desk: GridDesk) -> None:
