@@ -289,7 +289,7 @@ def test_a_word_without_its_slash_changes_nothing(terminal: Tmux, relay: Relay, 
 @contextmanager
 def by_hand(terminal: Tmux, relay: Relay, home: Path) -> Iterator[Session]:
     """A console started at the prompt of a shell."""
-    shell = ["env", "PS1=$ ", "bash", "--norc", "--noprofile", "-i"]
+    shell = ["env", "PS1=$ ", "COLUMNS=80", "LINES=24", "bash", "--norc", "--noprofile", "-i"]
     with terminal.open(shell, home) as screen:
         screen.sees("$")
         screen.type(f"{shlex.join(MAILTUI)} --config {relay.config} attach; echo =$?=")

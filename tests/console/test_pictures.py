@@ -64,7 +64,7 @@ STEADY: Final = {
     r"LIVE \d+s": "LIVE 0s",
     r"\bp-[0-9a-f]{8}\b": "p-00000000",
     r"pid \d+ +up \w+ *": "pid 1  up 0s",
-    r"disk +\d+% of [\d.]+\w *": "disk    50% of 100G",
+    r"disk +\d+% used of [\d.]+\w *": "disk    50% used of 100G",
     r"queue +[\d.]+\w? +wal +[\d.]+\w? *": "queue   300K  wal 600K",
 }
 #: What is taken in every theme: together they have every tone. The others are taken in the default theme; tones are the same everywhere.

@@ -19,7 +19,7 @@ def mail(relay: Relay) -> str:
     queue_id = put(relay, "ana@ways.test", "bob@ways.test", "cleo@ways.test", sender="news@ways.example")
     for tried in (1, 2):
         relay.post("retry", ids=[queue_id])
-        settled(relay, f"id:{queue_id}%20tries:{tried}", "deferred")
+        settled(relay, f"id:{queue_id}%20tries:{tried}%2B", "deferred")
     return queue_id
 
 

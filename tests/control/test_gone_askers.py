@@ -50,6 +50,7 @@ def relay() -> Iterator[Relay]:
     db.execute("COMMIT")
     db.close()
     with relay:
+        used_until_at_rest(relay)  # ages are counted by and by
         yield relay
 
 

@@ -70,6 +70,8 @@ def open_console(options: Options) -> Ended:
 
         return Ended(follow(options.socket, options.interval))
     os.environ.update({name: value for name, value in _SETTINGS.items() if name not in os.environ})
+    for name in ("COLUMNS", "LINES"):  # where a shell exports them, they would be the size for ever
+        os.environ.pop(name, None)
     gc.disable()  # what a start makes stays
     from .app import Console
 
