@@ -27,7 +27,7 @@ TOUR: Final = (
     ("overview", 120, 36, (), "What changed"),
     ("incident", 120, 36, ("4",), "NEW"),
     ("domain", 120, 36, ("3", "enter"), "Responses"),
-    ("message", 120, 36, ("2", "/", *"class:throttled", "enter", "enter"), "MAIL FROM"),
+    ("message", 120, 36, ("2", "/", *"class:mailbox-full", "enter", "enter"), "MAIL FROM"),
     ("hold", 80, 24, ("2", "/", *"from:news*", "enter", "*", "H"), "mailtui hold"),
     ("overview-80", 80, 24, (), "What changed"),
 )
@@ -47,7 +47,7 @@ async def draw(control: Path, home: Path) -> None:
             await until(lambda app=app: "LIVE 0s" in text(app), pilot.pause)  # type: ignore[misc]
             for key in keys:
                 await pilot.press(key)
-                await pilot.pause(0.6)
+                await pilot.pause(2.0 if key == "enter" else 0.3)
             await until(lambda app=app, sign=sign: sign in text(app), pilot.pause)  # type: ignore[misc]
             await pilot.pause(1.5)
             (HERE / f"{name}.svg").write_text(plain(app.export_screenshot(title="mailtui", simplify=True)), "utf-8")
