@@ -29,6 +29,7 @@ from .actions import ACTIONS, BY_ID, Action, Scope, Standing, Tier
 from .change import Changes
 from .forms import Filled, Form
 from .framing import Frame
+from .keyboard import Terminal
 from .launch import Ended, Options
 from .link import Link
 from .orders import About, Asks
@@ -74,7 +75,7 @@ class Console(App[Ended]):
     ]
 
     def __init__(self, options: Options) -> None:
-        super().__init__()
+        super().__init__(driver_class=Terminal)
         self.options = options
         self.link = Link(options.socket)
         self.shared = Shared()

@@ -76,6 +76,8 @@ class Ask(ModalScreen[Filled | None]):
             self._escape()
         elif time.monotonic() >= self._heard_from and frame.fits(*self.app.size):
             self._heard(event)
+        else:
+            self._heard_from = max(self._heard_from, time.monotonic() + GUARD)  # who types on has not seen it
         self._draw()
 
     def _heard(self, event: events.Key) -> None:
