@@ -101,6 +101,8 @@ class Console(App[Ended]):
         if name not in found:
             raise ConfigError(f"--theme: there is no theme {name}; there are {', '.join(sorted(found))}")
         self.theme = name
+        for foreign in self.available_themes.keys() - found.keys():  # Textual's own: they know none of our tones
+            self.unregister_theme(foreign)
         self.keys = keymap.load(self.options.home / "keys.toml")
         self.set_keymap(self.keys)
         if self.no_color:  # Textual chose before it knew the theme: greys, on a terminal whose colours are not known

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +15,7 @@ BEGINS, ENDS = "\x1b[200~", "\x1b[201~"
 def fed(text: str, cuts: list[int]) -> str:
     places = sorted({min(cut, len(text)) for cut in cuts} | {0, len(text)})
     pasted = Pasted()
-    return "".join(pasted.clean(text[low:high]) for low, high in zip(places, places[1:], strict=False))
+    return "".join(pasted.clean(text[low:high]) for low, high in pairwise(places))
 
 
 @given(st.text("\x1b[aB201~\n", max_size=40), st.lists(st.integers(0, 80), max_size=12))

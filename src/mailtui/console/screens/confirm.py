@@ -81,8 +81,9 @@ class Confirm(ModalScreen[bool]):
         event.prevent_default()
         if event.key == "escape":
             self.dismiss(False)
-        elif time.monotonic() < self._heard_from or not frame.fits(*self.app.size):
+        elif time.monotonic() < self._heard_from:
             self._heard_from = max(self._heard_from, time.monotonic() + GUARD)  # who types on has not seen it
+        elif not frame.fits(*self.app.size):
             return
         elif event.key == "y":
             self._agree()
