@@ -111,4 +111,4 @@ async def test_a_user_s_keys_and_an_unknown_theme(console: Opened, tmp_path) -> 
         await screen.press("f5")
         await screen.sees("FROZEN")
         assert screen.app.theme == "relay-contrast"
-        assert set(screen.app.available_themes) == set(themes.load(tmp_path))
+        assert set(screen.app.available_themes) == set(themes.load(None))
