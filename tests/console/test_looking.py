@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.kit.relay import Relay
 
+from mailtui.console import themes
+
 from .conftest import Opened, put, settled
 
 EVIL = "Subject: \x1b[31mred\x1b]52;c;aGk=\x07 [/foo] [@click=app.quit]x[/]\r\n\r\nbody\r\n"
@@ -109,3 +111,4 @@ async def test_a_user_s_keys_and_an_unknown_theme(console: Opened, tmp_path) -> 
         await screen.press("f5")
         await screen.sees("FROZEN")
         assert screen.app.theme == "relay-contrast"
+        assert set(screen.app.available_themes) == set(themes.load(None))

@@ -48,6 +48,16 @@ def test_q_ends_it(attach: tuple[str, ...], tmp_path: Path) -> None:
         assert screen.ended() == 0
 
 
+def test_octets_that_are_no_characters_and_pasted_escapes_are_no_keys(attach: tuple[str, ...], tmp_path: Path) -> None:
+    with terminal(*attach, home=tmp_path) as screen:
+        screen.sees("relay.test")
+        screen.type("\udcff\udce42/\x1b[200~sub\x1b[31mject~\x1b\x1b\rq\nq\x1b[201~")
+        screen.sees("sub[31mject~")
+        screen.typed(["\x1b", "q", "q"], 0.2)  # out of the filter, the queue, the console
+        assert screen.ended() == 0
+        assert b"Traceback" not in screen.sent
+
+
 def test_without_colour_none_is_sent_and_ascii_is_ascii(attach: tuple[str, ...], tmp_path: Path) -> None:
     with terminal(*attach, "--ascii", home=tmp_path, NO_COLOR="1") as screen:
         screen.sees("relay.test")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from tests.kit.relay import Relay
 from textual import events
 
 from mailtui.console.app import VIEWS
 from mailtui.console.place import Place
+from mailtui.console.screens.confirm import GUARD, Confirm
 from mailtui.console.screens.prompt import Prompt
 from mailtui.console.widgets.canvas import Canvas
 
-from .conftest import Opened, Screen, put, settled
+from .conftest import Opened, Screen, put, rows, settled
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -27,6 +30,21 @@ def burst(screen: Screen, *keys: str) -> None:
     for key in keys:
         name = {"/": "slash", ":": "colon", " ": "space", ".": "full_stop"}.get(key, key)
         screen.app.post_message(events.Key(name, key if len(key) == 1 else "\r" if key == "enter" else None))
+
+
+async def test_a_dialog_is_deaf_until_nobody_types(console: Opened, relay: Relay, mail: str) -> None:
+    async with console() as screen:
+        await screen.press("2")
+        await screen.sees(f"{mail}.2")
+        await screen.press("asterisk", "H")
+        await screen.until(lambda: isinstance(screen.app.screen, Confirm), "the dialog")
+        for _ in range(7):  # longer than the guard, with shorter gaps
+            burst(screen, "y")
+            await asyncio.sleep(GUARD / 4)
+        assert isinstance(screen.app.screen, Confirm)
+        await screen.press("escape")
+        await screen.sees("nothing was changed")
+        assert not rows(relay, "SELECT 1 FROM recipient WHERE state = 'held'")
 
 
 async def test_a_line_in_one_burst(console: Opened, mail: str) -> None:

@@ -117,8 +117,8 @@ class Terminal:
         wait_until(lambda: text.encode() in self.read(), f"{text!r} in {self.sent[-300:]!r}", timeout, poll)
 
     def type(self, keys: str) -> None:
-        """Keys."""
-        os.write(self._master, keys.encode())
+        """Keys; a lone surrogate is the octet it stands for (PEP 383)."""
+        os.write(self._master, keys.encode(errors="surrogateescape"))
 
     def ended(self, timeout: float = 20.0) -> int:
         """Its exit code, once it has ended; what it sends meanwhile is read, or it would wait for us."""

@@ -29,6 +29,7 @@ from .actions import ACTIONS, BY_ID, Action, Scope, Standing, Tier
 from .change import Changes
 from .forms import Filled, Form
 from .framing import Frame
+from .keyboard import Terminal
 from .launch import Ended, Options
 from .link import Link
 from .orders import About, Asks
@@ -74,7 +75,7 @@ class Console(App[Ended]):
     ]
 
     def __init__(self, options: Options) -> None:
-        super().__init__()
+        super().__init__(driver_class=Terminal)
         self.options = options
         self.link = Link(options.socket)
         self.shared = Shared()
@@ -100,6 +101,8 @@ class Console(App[Ended]):
         if name not in found:
             raise ConfigError(f"--theme: there is no theme {name}; there are {', '.join(sorted(found))}")
         self.theme = name
+        for foreign in self.available_themes.keys() - found.keys():  # Textual's own: they know none of our tones
+            self.unregister_theme(foreign)
         self.keys = keymap.load(self.options.home / "keys.toml")
         self.set_keymap(self.keys)
         if self.no_color:  # Textual chose before it knew the theme: greys, on a terminal whose colours are not known

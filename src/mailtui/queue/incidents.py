@@ -16,6 +16,8 @@ from mailtui.views import moment
 #: A group is UP at so many times its usual rate, and at least so many attempts; as many must have been for it to be missed.
 RATIO: Final = 3.0
 LEAST: Final = 10
+#: Windows a relay must have run to know what is usual in one; what few of them had is never multiplied.
+ENOUGH: Final = 4
 #: Destinations whose DNS fails, at least half of all that were tried, that point at our resolver.
 DNS_MANY: Final = 5
 #: Sites that cannot be connected to, while nothing is delivered anywhere, that point at our network.
@@ -44,7 +46,7 @@ def compare(past: Past, outage_since: float, now: float) -> tuple[IncidentRow, .
 
 def _change(group: Group, past: Past) -> IncidentRow | None:
     """What happened to a group; None when nothing did."""
-    usual = group.base * past.window / past.span if past.span else 0.0
+    usual = group.base * past.window / max(past.span, ENOUGH * past.window)
     delivered = past.delivered.get(group.site, 0)
     if group.now and not group.base:
         return _row("NEW", group, usual, delivered)

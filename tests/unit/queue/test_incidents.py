@@ -57,6 +57,13 @@ def test_a_young_relay_is_compared_with_the_time_it_ran() -> None:
     assert changes(around(group(3, 0), span=0)) == ["NEW"]
 
 
+def test_what_few_minutes_had_is_not_multiplied() -> None:
+    """An incident as old as the relay is news for longer than its first window, and what happened once is not said to happen always."""
+    assert changes(around(group(450, 60), span=2)) == ["UP"]
+    (gone,) = compare(around(group(0, 24), span=2), 0.0, NOW)
+    assert gone.usual == 6.0
+
+
 def test_the_largest_news_come_first() -> None:
     found = around(
         group(0, 960, "gone"), group(50, 960, "up"), group(2, 0, "small"), group(900, 0, "big"), delivered={"x": 1}

@@ -103,7 +103,7 @@ def crumb(titles: Sequence[str], note: Line, room: int) -> Line:
         if index:
             parts.append((" > ", "dim"))
         parts.append((name, "strong" if index + 1 == len(titles) else "dim"))
-    return edges(line(*parts), (*note, *line(" ")), room)
+    return edges(line(*parts), (*line(" "), *note, *line(" ")), room)
 
 
 def footer(keys: Sequence[tuple[str, str, int]], room: int) -> Line:

@@ -19,7 +19,7 @@ from mailtui.console.present import frame
 from mailtui.console.widgets.canvas import Canvas
 from mailtui.views import Preview
 
-#: Seconds in which keys are not heard: they were typed before the dialog could be seen.
+#: Seconds without a key after which keys are heard: until then they were typed before the dialog could be seen.
 GUARD: Final = 0.4
 #: Seconds between two looks whether it can still be done.
 _LOOK: Final = 0.25
@@ -81,10 +81,12 @@ class Confirm(ModalScreen[bool]):
         event.prevent_default()
         if event.key == "escape":
             self.dismiss(False)
-        elif time.monotonic() < self._heard_from or not frame.fits(*self.app.size):
+        elif time.monotonic() < self._heard_from:
+            self._heard_from = max(self._heard_from, time.monotonic() + GUARD)  # who types on has not seen it
+        elif not frame.fits(*self.app.size):
             return
-        elif event.key == "y" and self._ready:
-            self.dismiss(True)
+        elif event.key == "y":
+            self._agree()
         elif event.key == "enter":
             self._enter()
         elif self._tier == 2 and event.key == "backspace":
@@ -92,6 +94,12 @@ class Confirm(ModalScreen[bool]):
         elif self._tier == 2 and (event.character or "").isdecimal() and len(self._typed) < 12:
             self._typed += event.character or ""
         self._draw()
+
+    def _agree(self) -> None:
+        if self._ready:
+            self.dismiss(True)
+        elif self._tier == 2 and self._plan.done and not self._missing():
+            self._hint = f"First the number: {self._plan.done}, then y."
 
     def _enter(self) -> None:
         if self._typed:

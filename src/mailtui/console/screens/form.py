@@ -74,7 +74,9 @@ class Ask(ModalScreen[Filled | None]):
         event.prevent_default()
         if event.key == "escape":
             self._escape()
-        elif time.monotonic() >= self._heard_from and frame.fits(*self.app.size):
+        elif time.monotonic() < self._heard_from:
+            self._heard_from = max(self._heard_from, time.monotonic() + GUARD)  # who types on has not seen it
+        elif frame.fits(*self.app.size):
             self._heard(event)
         self._draw()
 

@@ -19,6 +19,7 @@ from mailtui.console.place import Place
 from mailtui.console.present import incident as says
 from mailtui.console.present.groups import incident as found_by
 from mailtui.console.present.line import Line
+from mailtui.console.present.overview import worst_first
 from mailtui.console.when import stretch
 from mailtui.console.widgets.canvas import Canvas
 from mailtui.console.widgets.rows import Rows
@@ -70,7 +71,7 @@ class Incident(View):
             return
         self._now, self._asked = link.end, True
         self.table.look = replace(self.table.look, empty=f"nothing out of the ordinary, {self._window}")
-        self.table.fill(rows)
+        self.table.fill(worst_first(rows))
         self._detail()
 
     def _detail(self) -> None:

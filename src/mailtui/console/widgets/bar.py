@@ -11,6 +11,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input
 
+from mailtui.console.editing import LONG
 from mailtui.console.present.line import Line, line, pad
 from mailtui.display import width
 
@@ -38,7 +39,7 @@ class FilterBar(Widget):
     def __init__(self) -> None:
         super().__init__()
         self._sign, self._count, self._error = Canvas(id="sign"), Canvas(id="count"), Canvas(id="error")
-        self._field = Input(id="field", disabled=True, select_on_focus=False)
+        self._field = Input(id="field", disabled=True, select_on_focus=False, max_length=LONG)
         self._before = ""
 
     def compose(self) -> ComposeResult:

@@ -8,7 +8,7 @@ import pytest
 
 from mailtui.console.place import TABS
 from mailtui.console.present import frame
-from mailtui.console.present.line import Line, cells
+from mailtui.console.present.line import Line, cells, line
 
 NOW = datetime(2026, 11, 22, 9, 45, tzinfo=UTC)
 FROZEN = datetime(2026, 11, 22, 9, 41, 7, tzinfo=UTC)
@@ -71,3 +71,8 @@ def test_a_cell_of_the_tabs_has_its_tab() -> None:
     text = "".join(part.text for part in line)
     assert [frame.tab_at(line, text.index(kind.capitalize())) for kind in TABS] == list(TABS)
     assert frame.tab_at(line, 0) == "" and frame.tab_at(line, 79) == ""
+
+
+def test_between_a_long_breadcrumb_and_its_note_there_is_a_blank() -> None:
+    crumb = text(frame.crumb(["incident", "x" * 90], line("row 1 of 46"), 80))
+    assert crumb.endswith("… row 1 of 46 ") and len(crumb) == 80
