@@ -1,7 +1,7 @@
 """Text from the network on its way to a terminal: one function between the two.
 
-Owned here: `safe_text`, which leaves nothing a terminal would obey or hide. Widths, cutting and colours belong to whoever draws;
-text on its way into a message is escaped by the room that writes it.
+Owned here: `safe_text`, which leaves nothing a terminal would obey or hide, and `decoded` for what stands in headers. Widths, cutting
+and colours belong to whoever draws; text on its way into a message is escaped by the room that writes it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,19 @@ _INVISIBLE: Final = frozenset(
 ) | frozenset(map(chr, range(0xE0100, 0xE01F0)))
 #: Marks that may stand on one letter: enough for every script in use, too few to paint over the lines above.
 _MARKS: Final = 4
+
+
+def decoded(text: str) -> str:
+    """A header's text with its encoded words (RFC 2047) read; as it is where they are none or wrong. Not safe: see `safe_text`."""
+    if "=?" not in text:
+        return text
+    from email.errors import MessageError  # not at the start of every command
+    from email.header import decode_header, make_header
+
+    try:
+        return str(make_header(decode_header(text))) or text
+    except (MessageError, ValueError, LookupError):
+        return text
 
 
 def safe_text(text: str) -> str:

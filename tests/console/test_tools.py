@@ -144,4 +144,9 @@ async def test_the_whole_list_is_written_into_a_new_file(console: Opened, mail: 
         await screen.press("W", "ctrl+u", *str(wanted), "enter")
         await screen.sees("it is there already, nothing is overwritten")
         await screen.press("escape")
+        letter = tmp_path / "one.eml"
+        await screen.press("W", "ctrl+u", *str(letter), "enter")
+        await screen.sees(f"for you alone (0600): {letter}"[:40])
+        await screen.until(letter.exists, "the message to be written")
     assert [json.loads(line)["id"] for line in wanted.read_text().splitlines()] == [f"{mail}.1", f"{mail}.2"]
+    assert letter.read_bytes().startswith(b"Received: ") and b"Subject: hello\r\n" in letter.read_bytes()

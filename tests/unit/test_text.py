@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailtui.text import safe_text
+from mailtui.text import decoded, safe_text
 
 EVIL = {
     "clear screen": ("\x1b[2J\x1b[H", r"\x1b[2J\x1b[H"),
@@ -55,3 +55,23 @@ def test_nothing_reaches_the_terminal_but_text(text: str) -> None:
     assert all(unicodedata.category(c)[0] not in "C" and unicodedata.category(c) not in ("Zl", "Zp") for c in shown)
     assert shown.splitlines() in ([], [shown])
     assert safe_text(shown) == shown
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("plain", "plain"),
+        ("=?utf-8?b?V2ludGVyLcOcYmVycmFzY2h1bmc=?= und mehr", "Winter-Überraschung und mehr"),
+        ("=?iso-8859-1?q?Gr=FC=DFe?=", "Grüße"),
+        ("=?no-such-charset?q?a?=", "=?no-such-charset?q?a?="),
+        ("=?utf-8?b?%%%?=", "=?utf-8?b?%%%?="),
+    ],
+)
+def test_encoded_words_are_read_or_left(written: str, read: str) -> None:
+    assert decoded(written) == read
+
+
+@given(st.text(max_size=200).map(lambda text: f"=?utf-8?q?{text}?= =?utf-8?b?{text}?="))
+def test_whatever_encoded_words_hold_is_harmless(text: str) -> None:
+    shown = safe_text(decoded(text))
+    assert all(unicodedata.category(c)[0] not in "C" and unicodedata.category(c) not in ("Zl", "Zp") for c in shown)

@@ -139,8 +139,16 @@ def _hosted(arguments: list[str], control: Path, log: Path, options: Options) ->
         signal.signal(number, _hung_up)  # before the console takes them, and after
     with child(arguments, control, log, lambda: ended.relay_goes_on):
         ended = open_console(options)
+        _deaf()
     return ended.code
 
 
 def _hung_up(number: int, frame: object) -> None:
+    _deaf()
     raise SystemExit(128 + number)
+
+
+def _deaf() -> None:
+    """What is left is to end the relay and take things away: that takes seconds, and is done whole."""
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from mailtui.display import age, clock, plural, size
 from mailtui.model import Stage, TranscriptLine
+from mailtui.text import decoded
 from mailtui.views import AttemptView, EnvelopeView, EventView, MessageView, RecipientView
 
 from .format import cell
@@ -46,7 +47,7 @@ def _envelope(id_: str, envelope: EnvelopeView, now: datetime) -> Iterator[str]:
     yield f"  client      {cell(envelope.client)} ({cell(envelope.helo)}){by}, {cell(envelope.protocol)}{tls} on {cell(envelope.listener)}"
     for name, value in (
         ("from", envelope.from_),
-        ("subject", envelope.subject),
+        ("subject", decoded(envelope.subject)),
         ("message-id", envelope.message_id),
         ("signed", envelope.signed),
         ("envid", envelope.envid),

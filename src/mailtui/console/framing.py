@@ -74,7 +74,10 @@ class Frame:
         note = (*app.times.note(), *app.view.note()) if app.times.shows else BLANK
         self._show("crumb", frame.crumb(app.trail.titles, note, room))
         self._show("status", self._status(room))
-        self._show("footer", frame.footer([(key, action.label, action.foot) for key, action in self._foot()], room))
+        keys = [(key, action.label, action.foot) for key, action in self._foot()]
+        if len(app.screen_stack) > 1:  # nothing else is heard
+            keys = [("escape", "close", 1)]
+        self._show("footer", frame.footer(keys, room))
 
     def resized(self, room: int, height: int) -> None:
         """Too small is said, instead of drawing half of it."""

@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -28,7 +29,12 @@ from mailtui.text import safe_text
 MOST: Final = 74_000
 _TMUX: Final = ("tmux", "load-buffer", "-w", "-")
 _PATIENCE: Final = 5.0
+#: What a file may be: rows for programs, rows for people, what is seen, a message as it is sent.
+KINDS: Final = (".csv", ".jsonl", ".md", ".txt", ".eml")
+#: Octets of a message that is written into a file.
+WHOLE: Final = 256 * 1024 * 1024
 #: What a spreadsheet would take for a formula.
+_MARKUP: Final = re.compile(r"[\\`*_\[\]<>|&#~!]")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -97,8 +103,8 @@ def page(command: Sequence[str], content: str) -> str:
 def unwritable(name: str) -> str:
     """Why nothing can be written there, as far as can be told before; "" when it may be."""
     path = Path(name).expanduser()
-    if path.suffix not in (".csv", ".jsonl", ".txt"):
-        return "the name must end in .csv, .jsonl or .txt"
+    if path.suffix not in KINDS:
+        return f"the name must end in {', '.join(KINDS[:-1])} or {KINDS[-1]}"
     if path.exists() or path.is_symlink():
         return f"it is there already, nothing is overwritten: {path}"
     return "" if path.parent.is_dir() else f"there is no directory {path.parent}"
@@ -113,9 +119,9 @@ class NewFile:
         self._file = os.fdopen(fd, "wb")
         self.octets = 0
 
-    def write(self, content: str) -> None:
+    def write(self, content: str | bytes) -> None:
         """More of it."""
-        octets = content.encode("utf-8", "backslashreplace")
+        octets = content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace")
         self.octets += len(octets)
         self._file.write(octets)
 
@@ -130,7 +136,7 @@ class NewFile:
 
 
 class Table:
-    """Rows as lines of CSV or JSON: values as the API gives them, nested ones as `ages.m5`. Headings come from the first row."""
+    """Rows as lines of CSV, JSON or Markdown: values as the API gives them, nested ones as `ages.m5`. Headings come from the first row."""
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
@@ -146,9 +152,21 @@ class Table:
             values = _flat(msgspec.to_builtins(row))
             if not self._headings:
                 self._headings = list(values)
-                writer.writerow(self._headings)
-            writer.writerow([_harmless(values.get(name, "")) for name in self._headings])
+                if self._kind == "md":
+                    drawn.write(_cells(self._headings) + _cells(["---"] * len(self._headings)))
+                else:
+                    writer.writerow(self._headings)
+            if self._kind == "md":
+                drawn.write(_cells(values.get(name) for name in self._headings))
+            else:
+                writer.writerow([_harmless(values.get(name, "")) for name in self._headings])
         return drawn.getvalue()
+
+
+def _cells(values: Iterable[object]) -> str:
+    """A row of a Markdown table: nothing in a cell ends it or is markup."""
+    told = ("" if value is None else safe_text(str(value)) for value in values)
+    return "| " + " | ".join(_MARKUP.sub(r"\\\g<0>", one) for one in told) + " |\n"
 
 
 def _flat(value: Mapping[str, object], before: str = "") -> dict[str, object]:

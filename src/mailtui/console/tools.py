@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from textual.app import SuspendNotSupported
 
-from mailtui.control.api import Show
+from mailtui.control.api import Content, Show
 from mailtui.display import plural, size
 from mailtui.text import safe_text
 
@@ -163,7 +163,7 @@ class Tools:
         kind, subject = app.trail.here.kind, app.trail.here.subject
         stamp = f"{datetime.now():%Y%m%d-%H%M%S}"
         name = f"{subject}-{stamp}.txt" if kind == "message" else f"{kind}-{stamp}.csv"
-        asked = Asked("write to (.csv .jsonl .txt):", self._writable, name)
+        asked = Asked(f"write to ({' '.join(outlets.KINDS)}):", self._writable, name)
         app.push_screen(Prompt(asked), self._named)
 
     async def _writable(self, name: str) -> Sequence[Line]:
@@ -174,6 +174,20 @@ class Tools:
     def _named(self, name: str | None) -> None:
         if name and name.strip():
             alone(self._app, partial(self._write, name.strip()), "tool")
+
+    async def _message(self, file: outlets.NewFile) -> bool:
+        """The message under the cursor as it is sent, whole."""
+        app, recipient = self._app, self._app.view.offers().recipient
+        if not recipient:
+            app.say("nothing was written: there is no message under the cursor", "warn")
+            return False
+        octets = await app.link.read(Content(recipient), outlets.WHOLE)
+        if isinstance(octets, Trouble) or len(octets) > outlets.WHOLE:
+            why = octets.text.partition("\n")[0] if isinstance(octets, Trouble) else f"more than {size(outlets.WHOLE)}"
+            app.say(f"nothing was written: {why}", "bad")
+            return False
+        file.write(octets)
+        return True
 
     async def _write(self, name: str) -> None:
         app = self._app
@@ -186,6 +200,9 @@ class Tools:
         try:
             if file.path.suffix == ".txt":
                 file.write(outlets.text(app.view.text()))
+            elif file.path.suffix == ".eml":
+                if not await self._message(file):
+                    return
             else:
                 table = outlets.Table(file.path.suffix[1:])
                 async for rows in app.view.listing():
@@ -203,5 +220,5 @@ class Tools:
             if not done:
                 file.discard()
         if done:
-            amount = f"{plural(written, 'row')}, " if file.path.suffix != ".txt" else ""
+            amount = f"{plural(written, 'row')}, " if file.path.suffix not in (".txt", ".eml") else ""
             app.say(f"wrote {amount}{size(file.octets)}, for you alone (0600): {file.path}", "ok")

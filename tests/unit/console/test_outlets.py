@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import stat
 import sys
 from pathlib import Path
@@ -95,3 +96,12 @@ def test_rows_as_csv_calculate_nothing_and_as_json_are_exact() -> None:
     assert first["subject"].startswith("'=cmd") and "\x1b" not in whole and first["state"] == "held"
     assert second["subject"] == 'plain, "quoted"'
     assert json.loads(outlets.Table("jsonl").lines([row(EVIL)]))["subject"] == EVIL
+
+
+def test_rows_as_markdown_are_a_table_whatever_is_in_them() -> None:
+    drawn = outlets.Table("md")
+    whole = (drawn.lines([row("a | b")]) + drawn.lines([row("<i>*x*</i>\n\x1b[31m")])).splitlines()
+    assert len(whole) == 4 and set(whole[1]) <= set("|- ")
+    cells = re.compile(r"(?<!\\)\|")
+    assert {len(cells.split(one)) for one in whole} == {len(QueueRow.__struct_fields__) + 2}
+    assert "a \\| b" in whole[2] and "\\<i\\>\\*x\\*" in whole[3] and "\x1b" not in whole[3]

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from mailtui.display import age, clock, cut, size
 from mailtui.findings import WhyView
+from mailtui.text import decoded
 from mailtui.views import MessageView, QueueRow
 
 from .line import Line, Tone, box, line, middle, pad, wrap
@@ -27,7 +28,7 @@ def envelope(message: MessageView | None, why: WhyView | None, now: datetime, ro
             (f"<{mail.sender}>", "strong"),
             f"   {size(mail.size)}   received {clock(mail.received, now)} from {mail.client}{who}",
         ),
-        line(("subj  ", "dim"), mail.subject or "-"),
+        line(("subj  ", "dim"), decoded(mail.subject) or "-"),
     ]
     reasons = [] if why is None else _why(why, now, room - 10, max(height - 2 - len(facts), 1))
     body = [*reasons, *facts]

@@ -13,13 +13,15 @@ from typing import Final
 from mailtui.control.results import Rate, Rates, StatusView
 from mailtui.display import age, clock, cut, rate, size, width
 from mailtui.findings import ForecastRow, IncidentRow, MomentRow
-from mailtui.views import AGE_LABELS, AgeRow, Ages
+from mailtui.views import AGE_LABELS, AgeRow, Ages, ReasonRow
 
 from .line import Line, Part, Tone, box, cells, line, middle, pad, spark
 from .trend import cells_for, folded, waiting
 from .values import short
 
 _CHANGES: Final[dict[str, Tone]] = {"NEW": "bad", "UP": "warn", "GONE": "dim", "RECOVERED": "ok", "OURS": "bad"}
+#: What has not changed and still fails.
+STILL: Final = "SAME"
 #: The order of changes: what is over comes last.
 _TURN: Final = ("OURS", "NEW", "UP", "GONE", "RECOVERED")
 #: Classes that are met every day: they speak of one address, or the next try passes.
@@ -180,6 +182,8 @@ def change_row(row: IncidentRow, room: int) -> Line:
     """`NEW gmail.com  421 4.7.28 rate limit  0 -> 38,114`."""
     name = 30 if room >= 110 else 17
     numbers = f"{row.usual:,.0f} → {row.count:,}" if row.change != "OURS" else ""
+    if row.change == STILL:
+        numbers = f"{row.count:,} wait"
     tail = 16 if room >= 110 else 13
     word = "OK" if row.change == "RECOVERED" else row.change
     text = row.sentence or row.sample or row.fingerprint
@@ -191,6 +195,17 @@ def change_row(row: IncidentRow, room: int) -> Line:
         pad(text, room - 5 - name - tail),
         pad(numbers, tail, True),
     )
+
+
+def as_before(rows: Sequence[ReasonRow]) -> list[IncidentRow]:
+    """What still fails where nothing has changed, the commonest first."""
+    return [
+        IncidentRow(
+            *(STILL, row.site or "", row.class_, row.count + row.behind, 0.0, 0, row.destinations, row.fingerprint),
+            *(row.sentence, "", row.first_seen, row.last_seen),
+        )
+        for row in sorted(rows, key=lambda row: -row.count - row.behind)
+    ]
 
 
 def worst_first(rows: Sequence[IncidentRow]) -> list[IncidentRow]:

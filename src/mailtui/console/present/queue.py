@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from mailtui.display import age, size
+from mailtui.text import decoded
 from mailtui.views import Counts, QueueRow
 
 from .line import Line, Part, box, line, middle, pad, wrap
@@ -69,7 +70,7 @@ def preview(one: QueueRow | None, room: int, height: int, now: datetime) -> list
     facts = f"tries {one.attempts}   next {until(one.next_attempt, now)}   {one.state}"
     body = [
         line(("to    ", "dim"), (one.recipient, "strong"), f"   {facts}"),
-        line(("from  ", "dim"), one.sender or "<>", ("   subject ", "dim"), one.subject),
+        line(("from  ", "dim"), one.sender or "<>", ("   subject ", "dim"), decoded(one.subject)),
         line(
             (
                 reply(one.last_code, one.last_enhanced, one.last_text) or "not tried yet",

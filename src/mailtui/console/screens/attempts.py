@@ -21,6 +21,8 @@ from .view import Say, View
 
 _SAID: Final = Look(transcript.spoken, None, "not tried yet: no dialogue")
 _ASKED: Final = Look(transcript.spoken, None, "asking …")
+#: Characters of a reply that tell it from others.
+_TELLS: Final = 30
 _MORE: Final = "i history, m header, M body, d differences"
 _PAPERS: Final[dict[str, papers.Paper]] = {
     "show.history": "history",
@@ -114,8 +116,10 @@ class Attempts:
         same = title == table.title and len(lines) == len(table.rows.items)
         table.title, table.look = title, _SAID
         table.rows.start(lines, 0, True)
-        if not same:  # the end is where it failed
-            table.rows.place(len(lines) - 1)
+        if not same:  # where it failed: the reply to this recipient, else the end
+            own = self.attempts[index].text[:_TELLS] if self.attempts else ""
+            said = [one.number for one in lines if own and own in one.text]
+            table.rows.place(said[-1] if said else len(lines) - 1)
         table.redraw()
 
     def _fail(self, by: int) -> None:

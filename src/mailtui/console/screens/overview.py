@@ -24,7 +24,7 @@ from mailtui.console.when import stretch
 from mailtui.console.widgets.canvas import Canvas
 from mailtui.console.widgets.rows import Rows
 from mailtui.console.widgets.table import Look, VirtualTable
-from mailtui.control.api import Forecast, Incidents, QueueAges, Status
+from mailtui.control.api import Forecast, Incidents, QueueAges, QueueReasons, Status
 from mailtui.control.api_history import Destinations, Samples
 from mailtui.findings import IncidentRow, MomentRow
 from mailtui.views import AgeRow, DestinationRow
@@ -86,11 +86,21 @@ class Overview(View):
             when = replace(self.link.when, span=self.link.when.compared)
             self.changes.title = says.change_title(incidents, stretch(when, self.link.now.timestamp()))
             self.changes.look = replace(self.changes.look, empty="nothing out of the ordinary")
-            self.changes.fill(says.worst_first(incidents))
+            self.changes.fill(says.worst_first(incidents) or await self._still(self.changes.title))
         elif incidents.code == "not-kept":
             self.changes.title = "What changed"
             self.changes.look = replace(self.changes.look, empty=incidents.text)
             self.changes.fill(())
+
+    async def _still(self, title: str) -> list[IncidentRow]:
+        """When nothing has changed: what fails as it did before."""
+        if self.link.past:
+            return []
+        reasons = await self.link.ask(QueueReasons(limit=20), _CHANGES)
+        if isinstance(reasons, Trouble) or not reasons:
+            return []
+        self.changes.title = f"{title}: nothing; what still fails"
+        return says.as_before(reasons)
 
     def _tries(self) -> domains.Tries:
         return domains.Tries(self.link.when.name(), False, "")

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from mailtui.console.present.overview import alerts, worst_first
+from mailtui.console.present.overview import alerts, as_before, change_row, worst_first
 from mailtui.control.results import Disk, Rates, StatusView
 from mailtui.findings import IncidentRow
-from mailtui.views import Depth, Totals
+from mailtui.views import Depth, ReasonRow, Totals
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 STATUS = StatusView(
@@ -46,3 +46,17 @@ def test_alerts_are_told_whole_and_those_without_room_are_counted() -> None:
     assert told("mail is refused", "b" * 70, "c") == " ! mail is refused  +2 more"
     long = told("d" * 100, "e" * 20)
     assert long.startswith(" ! ddd") and long.endswith("  +1 more") and len(long) == 80
+
+
+def test_what_still_fails_is_told_where_nothing_has_changed() -> None:
+    few, many = (
+        ReasonRow(
+            site=site, destinations=1, fingerprint="4.4.3 {host}: SERVFAIL", count=count, behind=5, class_="dns", sentence="DNS fails.",
+            first_seen=NOW, last_seen=NOW, oldest_seconds=9, next_attempt=None, sample_id="",
+        )
+        for site, count in (("a.test", 1), ("b.test", 70))
+    )  # fmt: skip
+    first, second = as_before([few, many])
+    assert (first.site, first.count, second.count) == ("b.test", 75, 6)
+    told = "".join(part.text for part in change_row(first, 74))
+    assert told.startswith("SAME b.test") and "DNS fails." in told and told.endswith("75 wait")
