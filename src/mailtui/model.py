@@ -188,11 +188,13 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 class HeaderFacts(msgspec.Struct, frozen=True):
-    """The few header fields the queue keeps for finding a message again; bounded, undecoded, hostile."""
+    """The few header fields the queue keeps for finding a message again; bounded, undecoded, hostile. `tag` is the sender's own word
+    for this kind of mail (X-Mailtui-Tag), which only users and networks may give."""
 
     from_: str = ""
     subject: str = ""
     message_id: str = ""
+    tag: str = ""
 
 
 class Incoming(msgspec.Struct, frozen=True):

@@ -183,7 +183,7 @@ class AgeRow(msgspec.Struct, frozen=True):
 
 class EnvelopeView(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     """What MAIL, RCPT and the header said, who brought it, and what signing came to. `recipients` are the addresses;
-    `about` is the id of the message a DSN speaks of, "" for other mail."""
+    `about` is the id of the message a DSN speaks of, "" for other mail; `tag` is its sender's word for this kind of mail."""
 
     sender: str
     recipients: tuple[str, ...]
@@ -204,6 +204,7 @@ class EnvelopeView(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     message_id: str
     signed: str
     about: str = ""
+    tag: str = ""
 
 
 class AttemptView(msgspec.Struct, frozen=True, rename={"class_": "class"}):

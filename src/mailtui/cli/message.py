@@ -52,6 +52,7 @@ def _envelope(id_: str, envelope: EnvelopeView, now: datetime) -> Iterator[str]:
         ("signed", envelope.signed),
         ("envid", envelope.envid),
         ("report on", envelope.about),
+        ("tag", envelope.tag),
     ):
         if value:
             yield f"  {name:<10}  {cell(value)}"

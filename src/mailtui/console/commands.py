@@ -42,6 +42,7 @@ FIELDS: Final = (
         "client",
         "listener",
         "subject",
+        "tag",
         "msgid",
         "age",
         "since",

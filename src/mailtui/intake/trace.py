@@ -1,7 +1,8 @@
 """What the relay reads from a message's header and the few lines it puts in front of it.
 
-Owned here: counting fields (loop limit, From, Date, Message-ID), the facts kept for finding a message again, and the
-Received field of RFC 5321 4.4. Nothing in the content is changed, and no MIME is parsed. Everything from the client
+Owned here: counting fields (loop limit, From, Date, Message-ID), the facts kept for finding a message again, the
+Received field of RFC 5321 4.4, and taking out the field that is addressed to us. Nothing else in the content is changed, and no
+MIME is parsed. Everything from the client
 that goes into a line of ours is cut down to harmless printable ASCII first.
 """
 
@@ -23,7 +24,8 @@ MAX_FACT: Final = 256  # characters of a fact
 MAX_NAME: Final = 256  # octets of a HELO name
 MAX_LINE: Final = 78  # octets of a line of ours where it can be helped, RFC 5322 2.1.1
 
-_KNOWN: Final = re.compile(rb"\n(received|from|date|message-id|subject)[ \t]*:", re.IGNORECASE)
+_KNOWN: Final = re.compile(rb"\n(received|from|date|message-id|subject|x-mailtui-tag)[ \t]*:", re.IGNORECASE)
+_OURS: Final = re.compile(rb"(?:^|(?<=\n))x-mailtui-tag[ \t]*:.*?\r\n(?![ \t])", re.IGNORECASE | re.DOTALL)
 _FIELD: Final = re.compile(rb"\n[!-9;-~]+[ \t]*:")
 _FIELD_END: Final = re.compile(rb"\r\n(?![ \t])")
 _DOUBTFUL: Final = re.compile(r"[^A-Za-z0-9.:_\[\]-]")  # what could end a comment or a clause of Received
@@ -47,8 +49,8 @@ class HeaderScan(msgspec.Struct, frozen=True):
 def scan(head: bytes) -> HeaderScan:
     """Look at the header section in front of `head` (the first chunk of decoded content); at most MAX_SCAN octets."""
     section = b"\n" + _header_section(head)
-    counts = {b"received": 0, b"from": 0, b"date": 0, b"message-id": 0, b"subject": 0}
-    facts = {b"from": "", b"subject": "", b"message-id": ""}
+    counts = {b"received": 0, b"from": 0, b"date": 0, b"message-id": 0, b"subject": 0, b"x-mailtui-tag": 0}
+    facts = {b"from": "", b"subject": "", b"message-id": "", b"x-mailtui-tag": ""}
     for field in _KNOWN.finditer(section):
         name = field[1].lower()
         counts[name] += 1
@@ -59,7 +61,7 @@ def scan(head: bytes) -> HeaderScan:
         has_date=counts[b"date"] > 0,
         has_message_id=counts[b"message-id"] > 0,
         hops=counts[b"received"],
-        facts=HeaderFacts(facts[b"from"], facts[b"subject"], facts[b"message-id"]),
+        facts=HeaderFacts(facts[b"from"], facts[b"subject"], facts[b"message-id"], facts[b"x-mailtui-tag"]),
         malformed=not any(counts.values()) and _FIELD.search(section) is None,
     )
 
@@ -70,6 +72,14 @@ def _header_section(head: bytes) -> bytes:
         return b""
     end = head.find(b"\r\n\r\n", 0, MAX_SCAN)
     return head[:MAX_SCAN] if end < 0 else head[: end + 2]
+
+
+def without_ours(head: bytes) -> bytes:
+    """Content without what its header says to this relay alone (X-Mailtui-Tag)."""
+    length = len(_header_section(head))
+    section = head[:length]
+    left = _OURS.sub(b"", section)
+    return left + head[length:] if len(left) < length else head
 
 
 def _fact(section: bytes, start: int) -> str:

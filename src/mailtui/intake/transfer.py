@@ -10,6 +10,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from mailtui.errors import Unavailable
 from mailtui.model import Envelope, EnvelopeRecipient, Incoming, Origin, encode_id
 
@@ -43,7 +45,7 @@ class Transfer:
 
     __slots__ = (
         *("_session", "_transaction", "_reader", "_number", "_sequence", "_rest", "_held", "_flying", "octets"),
-        *("_found", "_body_only", "_whole_header", "_eight_bit"),
+        *("_found", "_body_only", "_whole_header", "_eight_bit", "_taken_out"),
         *("_refusal", "_ended", "_committing", "_dropped", "_started", "_paused_at", "_message", "_reply"),
     )
 
@@ -65,6 +67,7 @@ class Transfer:
         self._whole_header = True
         self._body_only = False
         self._eight_bit = False
+        self._taken_out = 0  # octets
         self._refusal: bytes | None = None
         self._ended = self._committing = self._dropped = False
         self._started = session.server.now
@@ -126,6 +129,7 @@ class Transfer:
         content = self._take()
         if self._found is None:
             self._look_at_header(content[:CHUNK], complete=False)
+            content = self._ours_taken_out(content)
         whole = max(0, len(content) - 1) // CHUNK * CHUNK
         self._rest = content[whole:]
         if not whole:
@@ -216,6 +220,7 @@ class Transfer:
         if refusal is None:
             if self._found is None:
                 self._look_at_header(rest, complete=True)
+                rest = self._ours_taken_out(rest)
             refusal = self._header_refusal()
         if refusal is not None:
             self._dropped = True  # a chunk may still be on its way to the store
@@ -242,6 +247,18 @@ class Transfer:
         self._found = trace.scan(head)
         self._body_only = self._found.malformed and not head.startswith(b"\r\n") and bool(head)
         self._whole_header = complete or b"\r\n\r\n" in head
+
+    def _ours_taken_out(self, content: bytes) -> bytes:
+        """Only of those who may speak to us by the header; anybody else's is passed on as it is, and means nothing."""
+        assert self._found is not None
+        if not self._found.facts.tag:
+            return content
+        if not self._session.known:
+            self._found = replace(self._found, facts=replace(self._found.facts, tag=""))
+            return content
+        left = trace.without_ours(content)
+        self._taken_out = len(content) - len(left)
+        return left
 
     def _header_refusal(self) -> bytes | None:
         assert self._found is not None
@@ -273,7 +290,7 @@ class Transfer:
         envelope = Envelope(
             mail.sender, recipients, mail.ret, mail.envid, mail.eight_bit or self._eight_bit, mail.smtputf8
         )
-        return Incoming(self._number, envelope, origin, found.facts, prefix, self._reader.size, now)
+        return Incoming(self._number, envelope, origin, found.facts, prefix, self._reader.size - self._taken_out, now)
 
     def _committed(self, committed: asyncio.Future[None]) -> None:
         """The store has answered. The reply goes first; counting and publishing come behind it."""

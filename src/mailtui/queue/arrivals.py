@@ -18,13 +18,13 @@ from mailtui.queue.lanes import DueLane, Lanes, make_due
 
 _MESSAGE = (
     "INSERT INTO message (id, phase, received_at, sender, ret, envid, eight_bit, smtputf8, size, header_from, subject, message_id,"
-    " listener, kind, user, client, helo, protocol, tls, prefix, unfinished, about)"
+    " listener, kind, user, client, helo, protocol, tls, prefix, unfinished, about, tag)"
     " VALUES {rows}"
     " ON CONFLICT (id) DO UPDATE SET phase = 'stored', received_at = excluded.received_at, sender = excluded.sender, ret = excluded.ret,"
     " envid = excluded.envid, eight_bit = excluded.eight_bit, smtputf8 = excluded.smtputf8, size = excluded.size,"
     " header_from = excluded.header_from, subject = excluded.subject, message_id = excluded.message_id, listener = excluded.listener,"
     " kind = excluded.kind, user = excluded.user, client = excluded.client, helo = excluded.helo, protocol = excluded.protocol,"
-    " tls = excluded.tls, prefix = excluded.prefix, unfinished = excluded.unfinished, about = excluded.about"
+    " tls = excluded.tls, prefix = excluded.prefix, unfinished = excluded.unfinished, about = excluded.about, tag = excluded.tag"
 )
 _CONTENT = "INSERT INTO content (id, chunk) VALUES {rows}"
 _RECIPIENT = (
@@ -100,7 +100,7 @@ def _message(arrival: Arrival) -> tuple[rows.Value, ...]:
     return (
         incoming.number, "stored", incoming.received, str(envelope.sender), envelope.ret, envelope.envid, envelope.eight_bit,
         envelope.smtputf8, incoming.size, facts.from_, facts.subject, facts.message_id, origin.listener, origin.kind, origin.user,
-        origin.client, origin.helo, origin.protocol, origin.tls, incoming.prefix, len(envelope.recipients), arrival.about,
+        origin.client, origin.helo, origin.protocol, origin.tls, incoming.prefix, len(envelope.recipients), arrival.about, facts.tag,
     )  # fmt: skip
 
 

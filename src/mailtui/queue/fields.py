@@ -181,6 +181,7 @@ _TABLE: Final = (
     text("client", "", "IP address it came from", ":10.0.4.*", column("m.client")),
     text("listener", "", "address of ours it came in at", ":127.0.0.1:2525", column("m.listener")),
     text("subject", "subj", "Subject as it was written", "~invoice", column("m.subject")),
+    text("tag", "", "what its sender calls this kind of mail: the header X-Mailtui-Tag", ":invoices", column("m.tag")),
     text("msgid", "mid", "Message-ID, with or without `<>`", ":*@shop.example", _message_id),
     measured("age", "", "since it was taken in", ":2h+", ("duration", times.milliseconds), _age, "id"),
     Field(
@@ -210,5 +211,3 @@ _TABLE: Final = (
 FIELDS: Final[dict[str, Field]] = {field.name: field for field in _TABLE}
 #: Every field by every name it has.
 NAMES: Final[dict[str, Field]] = FIELDS | {field.alias: field for field in _TABLE if field.alias}
-#: Fields that will be: nothing in the queue says yet what they ask for.
-NOT_YET: Final = ("tag",)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final, NoReturn
 
 from mailtui.queue.field_kinds import Field, nearest
-from mailtui.queue.fields import FIELDS, NAMES, NOT_YET
+from mailtui.queue.fields import FIELDS, NAMES
 from mailtui.queue.filter_tree import EVERYTHING, And, Filter, Node, Not, Or, Term, compile, joined, show
 from mailtui.queue.filter_words import FIELD, FilterError, Token, clean, pieces, tokens, unquoted, unseen
 from mailtui.queue.measures import wrong_id
@@ -163,8 +163,6 @@ class _Parser:
 
 
 def _unknown(name: str) -> str:
-    if name in NOT_YET:
-        return f"{name}: not yet: the queue does not keep it"
     known = nearest(name, NAMES) or f" (known: {', '.join(FIELDS)})"
     return f'unknown field "{name}"{known}; a word with a colon that is none stands in quotes'
 

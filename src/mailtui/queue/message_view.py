@@ -26,7 +26,7 @@ MAX_PACKED: Final = 2_000_000
 
 _MESSAGE: Final = (
     "SELECT sender, ret, envid, eight_bit, smtputf8, size, received_at, client, helo, user, listener, protocol, tls, subject,"
-    " header_from, message_id, signed, ifnull(about, 0) FROM message WHERE id = ? AND phase = 'stored'"
+    " header_from, message_id, signed, ifnull(about, 0), tag FROM message WHERE id = ? AND phase = 'stored'"
 )
 _RECIPIENTS: Final = (
     "SELECT r.id, r.address, r.state, l.destination, ifnull(s.name, ''), max(r.next_attempt, l.not_before), r.expires_at, r.notify,"
@@ -72,7 +72,7 @@ async def show(reader: Reader, id: str) -> MessageView:
 
 
 def _envelope(row: Row, recipients: tuple[str, ...]) -> EnvelopeView:
-    sender, ret, envid, eight_bit, smtputf8, size, received, *texts, about = row
+    sender, ret, envid, eight_bit, smtputf8, size, received, *texts, about, tag = row
     origin = cast("tuple[str, str, str, str, str, str, str, str, str, str]", tuple(texts))
     return EnvelopeView(
         str(sender),
@@ -85,6 +85,7 @@ def _envelope(row: Row, recipients: tuple[str, ...]) -> EnvelopeView:
         moment(cast("float", received)),
         *origin,
         about=encode_id(cast("int", about)) if about else "",
+        tag=cast("str", tag),
     )
 
 

@@ -37,7 +37,7 @@ def _message_id(operator: str, values: tuple[str, ...], now: float) -> Where:
 KNOWN: Final[Mapping[str, Condition | None]] = {
     **dict.fromkeys(("from", "to")),
     "domain": _domain,
-    **dict.fromkeys(("user", "client", "listener", "subject")),
+    **dict.fromkeys(("user", "client", "listener", "subject", "tag")),
     "msgid": _message_id,
     "size": None,
     "route": _route,

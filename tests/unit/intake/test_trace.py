@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailtui.intake import replies
-from mailtui.intake.trace import MAX_FACT, date, missing, received, refusal, scan
+from mailtui.intake.trace import MAX_FACT, date, missing, received, refusal, scan, without_ours
 from mailtui.model import Address, HeaderFacts, Origin
 
 NOW = 1763721721.5  # 2025-11-21 10:42:01 UTC
@@ -170,3 +170,25 @@ def test_date_is_rfc_5322_in_utc(second: int) -> None:
 )
 def test_only_what_is_missing_is_added(head: bytes, lines: bytes) -> None:
     assert missing(scan(head), "0123ABCD", "mx.example.net", NOW) == lines
+
+
+@pytest.mark.parametrize(
+    ("head", "left"),
+    [
+        (b"X-Mailtui-Tag: a\r\nSubject: x\r\n\r\nbody", b"Subject: x\r\n\r\nbody"),
+        (b"Subject: x\r\nx-mailtui-TAG : a\r\n\tfolded\r\n more\r\nFrom: y\r\n\r\n", b"Subject: x\r\nFrom: y\r\n\r\n"),
+        (b"X-Mailtui-Tag: a\r\nX-Mailtui-Tag: b\r\n\r\n", b"\r\n"),
+        (
+            b"X-Not-X-Mailtui-Tag: a\r\n\r\nX-Mailtui-Tag: in the body\r\n",
+            b"X-Not-X-Mailtui-Tag: a\r\n\r\nX-Mailtui-Tag: in the body\r\n",
+        ),
+        (b"Subject: the header only\r\nX-Mailtui-Tag: a\r\n", b"Subject: the header only\r\n"),
+        (b"\r\nX-Mailtui-Tag: body\r\n", b"\r\nX-Mailtui-Tag: body\r\n"),
+    ],
+)
+def test_what_is_said_to_us_alone_is_taken_out(head: bytes, left: bytes) -> None:
+    assert without_ours(head) == left
+
+
+def test_the_tag_is_the_first_one_without_its_folds() -> None:
+    assert scan(b"X-Mailtui-Tag: invoices\r\n may\r\nX-Mailtui-Tag: other\r\n\r\n").facts.tag == "invoices may"

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.kit.door import MemoryDoor
@@ -191,3 +192,14 @@ def test_whatever_the_store_does_a_message_is_whole_or_refused(size: int, pieces
     assert not it.door.arriving
     for _, content in it.door.accepted:
         assert content == dotted
+
+
+@pytest.mark.parametrize("octets", [100, 3 * CHUNK])
+def test_a_tag_is_for_the_relay_and_not_for_the_recipients(octets: int) -> None:
+    async def script(it: Talk) -> None:
+        it.send(b"X-Mailtui-Tag: invoices\r\n" + body(octets) + b".\r\n")
+        await turns()
+        assert it.last == b"250"
+
+    ((message, content),) = talk(script).door.accepted
+    assert message.facts.tag == "invoices" and content == body(octets) and message.size == len(content)

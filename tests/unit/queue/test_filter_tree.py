@@ -39,6 +39,7 @@ class Facts(msgspec.Struct, frozen=True):
     group: int
     action: int | None
     subject: str
+    tag: str
     message_id: str
     due: float
     tries: int
@@ -54,7 +55,7 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 _FACTS = """SELECT r.id, r.state, l.destination, ifnull(s.name, ''), l.route, m.sender, r.address, m.user, m.client, m.listener,
- r.hold_rule, r.fingerprint, i.action, m.subject,
+ r.hold_rule, r.fingerprint, i.action, m.subject, m.tag,
  m.message_id, max(r.next_attempt, l.not_before), r.attempts, m.size, r.class, r.code, r.enhanced, r.text, r.host, a.stage, a.address, a.tls
  FROM recipient r JOIN message m ON m.id = r.message JOIN lane l ON l.id = r.lane LEFT JOIN site s ON s.id = l.site
  LEFT JOIN attempt a ON a.recipient = r.id AND a.n = r.attempts
@@ -66,6 +67,7 @@ _SQL: Final = [
     " SELECT 1 + (id >> 20) % 2, id, 'queued', 0, 0, 0, 0, 0 FROM recipient WHERE id % 2 = 0",
     "UPDATE recipient SET hold_rule = 2 WHERE id % 3 = 0",
     "UPDATE message SET subject = 'Invoice \"7\", 50%_off' WHERE id / 1000 % 3 = 0",
+    "UPDATE message SET tag = 'Invoices, late' WHERE id / 1000 % 4 = 0",
     "UPDATE message SET message_id = '' WHERE id / 1000 % 5 = 0",
     "INSERT INTO site (name) VALUES ('mx.Hosting.example')",
     "UPDATE lane SET site = 1 WHERE destination IN ('one.example', 'sub.one.example')",
@@ -127,7 +129,7 @@ def _fits(field: str, operator: str, value: str, facts: Facts) -> bool:
     text = {
         "state": facts.state, "domain": facts.domain, "site": facts.site, "from": facts.sender, "to": facts.address,
         "user": facts.user, "client": facts.client, "listener": facts.listener,
-        "subject": facts.subject, "msgid": facts.message_id.strip("<>"),
+        "subject": facts.subject, "tag": facts.tag, "msgid": facts.message_id.strip("<>"),
         "class": facts.class_, "reply": facts.reply, "stage": facts.stage, "host": facts.host, "mx": facts.mx, "tls": facts.tls,
     }[field]  # fmt: skip
     if field == "from" and value == "<>":
@@ -246,6 +248,7 @@ _VALUES: Final[dict[str, list[str]]] = {
     "group": ["0", "1", "2", "3"],
     "action": ["0", "1", "2", "3"],
     "tries": ["0", "1", "2", "999999999999999"],
+    "tag": ["invoices*", "Invoices, late", "*late", "x"],
     "size": ["16", "1k", "1KB", "0.25kib", "1M", "1GB"],
 }  # fmt: skip
 

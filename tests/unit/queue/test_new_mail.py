@@ -53,7 +53,7 @@ def test_the_error_points_at_the_field() -> None:
     [
         "domain:one.example", "domain:*.EXAMPLE", "domain~two", "not domain:one.example", "route:mx", "route:smarthost", "route:smart*",
         "route=mx", "route~mart", "msgid:*@example.org", "msgid~9", "msgid:<1@x>", "from:app@example.org", "from:<>", "to:a*",
-        "to=A@ONE.example", "user:shop", "client:127.*", "listener:127.0.0.1:*", "subject~voice", "size:1k+", "size:20-",
+        "to=A@ONE.example", "user:shop", "client:127.*", "listener:127.0.0.1:*", "subject~voice", "tag:news", "size:1k+", "size:20-",
         "domain:one.example,two.example size:1k+ or from:<>", "-(domain:one.example from:<>)",
     ],
 )  # fmt: skip
@@ -62,7 +62,7 @@ def test_a_rule_finds_what_a_search_finds(office: Office, text: str) -> None:
     for n, sender in enumerate(("app@example.org", "", "shop@example.org")):
         office.message("a@one.example", "b@two.example", sender=sender, body=b"x" * (10 + 800 * n), subject="Invoice")
     office.db.execute("UPDATE lane SET route = 'smarthost s.example:25 required' WHERE destination = 'two.example'")
-    office.db.execute("UPDATE message SET user = 'Shop' WHERE sender = ''")
+    office.db.execute("UPDATE message SET user = 'Shop', tag = 'News' WHERE sender = ''")
     searched, asked = compile(parse(text)), condition(understand(text), 0.0, OWN)
     found = [
         office.db.execute(f"SELECT r.id{FROM}{where.sql} ORDER BY r.id", where.params).fetchall()

@@ -30,7 +30,7 @@ FILTER: Final = (
     (":2h+ :10m-", "at least, at most: age, next, tries, size"),
     ("since:09:00", "taken in since then; a date too"),
     ("word", "without a field: ids, addresses, reply"),
-    ("mail", "id state from to domain subject msgid size age since next tries rule action group"),
+    ("mail", "id state from to domain subject tag msgid size age since next tries rule action group"),
     ("came by", "user client listener"),
     ("last try", "class code reply stage host mx tls site route"),
     ("states", "queued sending deferred held delivered bounced suppressed purged"),

@@ -28,7 +28,7 @@ def envelope(message: MessageView | None, why: WhyView | None, now: datetime, ro
             (f"<{mail.sender}>", "strong"),
             f"   {size(mail.size)}   received {clock(mail.received, now)} from {mail.client}{who}",
         ),
-        line(("subj  ", "dim"), decoded(mail.subject) or "-"),
+        line(("subj  ", "dim"), decoded(mail.subject) or "-", (f"   tag {mail.tag}" if mail.tag else "", "dim")),
     ]
     reasons = [] if why is None else _why(why, now, room - 10, max(height - 2 - len(facts), 1))
     body = [*reasons, *facts]
