@@ -105,7 +105,11 @@ def _narrow(node: Node) -> bool:
 
 
 def _index(node: Node) -> str:
-    return FIELDS[node.field].index if isinstance(node, Term) and node.field else ""
+    if not isinstance(node, Term) or not node.field:
+        return ""
+    if node.field == "group" and len(node.values) > 1:  # joined by OR, and SQLite thinks the scan cheaper
+        return ""
+    return FIELDS[node.field].index
 
 
 def _due(node: Node) -> bool:

@@ -319,6 +319,7 @@ def test_each_field_finds_some_and_not_all(queue: tuple[sqlite3.Connection, list
 @given(tree=_TREES)
 @example(parse("domain:*.example state:deferred -to:x").root)
 @example(parse("state:queued,deferred route:mx").root)
+@example(parse("state:queued group:1,2").root)
 @example(parse("id:05JQ3K8T,05JQ3K90.2,05JQ3K91 -to:x").root)
 def test_no_recipient_is_looked_at_in_vain_unless_the_filter_says_so(
     queue: tuple[sqlite3.Connection, list[Facts]], tree: Node
