@@ -33,8 +33,9 @@ _PATIENCE: Final = 5.0
 KINDS: Final = (".csv", ".jsonl", ".md", ".txt", ".eml")
 #: Octets of a message that is written into a file.
 WHOLE: Final = 256 * 1024 * 1024
-#: What a spreadsheet would take for a formula.
+#: What Markdown would take for markup.
 _MARKUP: Final = re.compile(r"[\\`*_\[\]<>|&#~!]")
+#: What a spreadsheet would take for a formula.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
